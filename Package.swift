@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rooms of Martlet and who may import whom. This file is the arrow table; TidyTests checks that the imports
+// in the sources keep to it, because the compiler does not stop a transitive import.
+import PackageDescription
+
+/// Settings of every Swift target. `_GNU_SOURCE` must be the same in all of them: Swift's Glibc module is built
+/// without it, the C shims need it, and two definitions of `fd_set` in one build are an error.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"]),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+func protocolRoom(_ name: String, _ imports: [Target.Dependency] = ["Wire"]) -> Target {
+  .target(name: name, dependencies: imports, path: "Protocols/\(name)", swiftSettings: strict)
+}
+
+func room(_ name: String, _ imports: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+}
+
+func program(_ name: String, _ imports: [Target.Dependency], path: String? = nil) -> Target {
+  .executableTarget(name: name, dependencies: imports, path: path ?? "Sources/\(name)", swiftSettings: strict)
+}
+
+func library(_ name: String, pkgConfig: String, apt: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func cRoom(_ name: String, path: String) -> Target {
+  .target(
+    name: name, path: path,
+    cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])])
+}
+
+func tests(_ name: String, _ imports: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: imports, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "martlet",
+  products: [
+    .executable(name: "martlet-fs", targets: ["martlet-fs"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    // What is said: pure values.
+    protocolRoom("Wire", []),
+    protocolRoom("VirtioProtocol"),
+    protocolRoom("VhostUserProtocol"),
+    protocolRoom("FuseProtocol"),
+
+    // The kernel and the system's libraries.
+    cRoom("CLinux", path: "Sources/CLinux"),
+    library("CSeccomp", pkgConfig: "libseccomp", apt: "libseccomp-dev"),
+    library("CCapNG", pkgConfig: "libcap-ng", apt: "libcap-ng-dev"),
+    room("Linux", ["CLinux", "CSeccomp", "CCapNG", "Wire"]),
+
+    // The rings and who drives them.
+    room("Virtio", ["Wire", "VirtioProtocol"]),
+    room("VhostUser", ["Virtio", "VirtioProtocol", "VhostUserProtocol", "Linux", "Wire"]),
+
+    // The devices.
+    room("FileSystem", ["FuseProtocol", "Virtio", "Linux", "Wire"]),
+
+    // The daemons.
+    room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
+    program("martlet-fs", ["Daemon", "FileSystem", argumentParser, logging]),
+
+    // The driver's side, a second reading of the specification.
+    room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "Wire", "Linux"]),
+
+    // Tests and benches.
+    cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
+    tests("ProtocolTests", ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "HeaderOracle"]),
+    tests("LinuxTests", ["Linux", "Wire"]),
+    tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
+    tests("VhostUserTests", ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
+    tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
+    tests("DaemonTests", ["Daemon", "Linux", "Frontend", "VhostUserProtocol", "FuseProtocol", "Wire"]),
+    tests("Hostile", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol",
+      "VirtioProtocol", "Wire"]),
+    tests("Guests", [], exclude: ["rig", "posix"]),
+    tests("TidyTests", []),
+    cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
+    program("bench-rings", ["Virtio", "VirtioProtocol", "Wire", "CRingLoop"], path: "Benchmarks/Rings"),
+  ]
+)

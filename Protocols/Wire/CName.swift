@@ -1,0 +1,68 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// A NUL-terminated byte string in memory that outlives the value (a request buffer, a static string): file names as
+/// the kernel takes them. Never a Swift `String`: making one allocates and rejects nothing that the kernel rejects.
+@frozen @safe
+public struct CName: BitwiseCopyable {
+  /// Start of the bytes; `base[count]` is NUL.
+  public let base: UnsafePointer<CChar>
+  /// Length in bytes without the NUL.
+  public let count: Int
+
+  /// - Parameter base: `count` bytes without NUL, followed by one NUL, that outlive this value.
+  @inlinable @inline(__always)
+  public init(base: UnsafePointer<CChar>, count: Int) {
+    unsafe self.base = base
+    self.count = count
+  }
+
+  /// A name that the program itself chose.
+  @inlinable
+  public init(_ literal: StaticString) {
+    let start = unsafe UnsafeRawPointer(literal.utf8Start)
+    unsafe self.init(base: start.assumingMemoryBound(to: CChar.self), count: literal.utf8CodeUnitCount)
+  }
+
+  /// Byte at `index`; the NUL at `count`.
+  @inlinable @inline(__always)
+  public subscript(index: Int) -> UInt8 {
+    precondition(index >= 0 && index <= count, "name index out of range")
+    return unsafe UInt8(bitPattern: base[index])
+  }
+
+  /// True for the empty string.
+  @inlinable @inline(__always)
+  public var isEmpty: Bool { count == 0 }
+
+  /// True if the bytes are those of `literal`.
+  @inlinable
+  public func equals(_ literal: StaticString) -> Bool {
+    guard literal.utf8CodeUnitCount == count else { return false }
+    let other = unsafe literal.utf8Start
+    var index = 0
+    while index < count {
+      if unsafe self[index] != other[index] { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// True if the bytes begin with those of `literal`.
+  @inlinable
+  public func hasPrefix(_ literal: StaticString) -> Bool {
+    guard literal.utf8CodeUnitCount <= count else { return false }
+    let other = unsafe literal.utf8Start
+    var index = 0
+    while index < literal.utf8CodeUnitCount {
+      if unsafe self[index] != other[index] { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// The text, repaired where it is not UTF-8: for logs.
+  public var description: String {
+    unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
+  }
+}

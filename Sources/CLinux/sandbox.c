@@ -1,0 +1,235 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "clinux_sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESULT(call)                  \
+  do {                                \
+    long result_ = (long)(call);      \
+    return result_ < 0 ? -errno : result_; \
+  } while (0)
+
+// Values of <linux/mount.h>, which cannot stand beside <sys/mount.h> on Debian 12.
+enum {
+  fsopen_cloexec = 1,
+  fsconfig_set_string = 1,
+  fsconfig_create = 6,
+  fsmount_cloexec = 1,
+  attr_nosuid = 2,
+  attr_nodev = 4,
+  attr_noexec = 8,
+};
+
+int clinux_tmpfs(void) {
+  int context = (int)syscall(SYS_fsopen, "tmpfs", fsopen_cloexec);
+  if (context < 0) return -errno;
+  int mount = -1;
+  if (syscall(SYS_fsconfig, context, fsconfig_set_string, "mode", "755", 0) == 0 &&
+      syscall(SYS_fsconfig, context, fsconfig_create, NULL, NULL, 0) == 0)
+    mount = (int)syscall(SYS_fsmount, context, fsmount_cloexec, attr_nosuid | attr_nodev | attr_noexec);
+  int error = mount < 0 ? errno : 0;
+  close(context);
+  return error ? -error : mount;
+}
+
+int clinux_receive_mounts_only(void) { RESULT(mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL)); }
+
+int clinux_seal_root(void) {
+  RESULT(mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
+}
+
+int clinux_enter_new_root(void) {
+  // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is taken off from there.
+  if (syscall(SYS_pivot_root, ".", ".") < 0) return -errno;
+  if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) return -errno;
+  if (umount2(".", MNT_DETACH) < 0) return -errno;
+  RESULT(chdir("/"));
+}
+
+int clinux_unshare_user(void) { RESULT(unshare(CLONE_NEWUSER)); }
+int clinux_unshare_pids(void) { RESULT(unshare(CLONE_NEWPID)); }
+int clinux_unshare_mounts_and_network(void) { RESULT(unshare(CLONE_NEWNS | CLONE_NEWNET)); }
+
+int clinux_pid(void) { return getpid(); }
+int clinux_parent_pid(void) { return getppid(); }
+uint32_t clinux_effective_user(void) { return geteuid(); }
+uint32_t clinux_effective_group(void) { return getegid(); }
+
+int clinux_become(uint32_t uid, uint32_t gid) {
+  if (setresgid(gid, gid, gid) < 0) return -errno;
+  RESULT(setresuid(uid, uid, uid));
+}
+
+int clinux_processor_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  long count = sysconf(_SC_NPROCESSORS_ONLN);  // more than 1024 processors
+  return count > 0 ? (int)count : 1;
+}
+
+const char *clinux_environment(const char *name) { return getenv(name); }
+
+int clinux_wall_clock(int64_t *seconds, int64_t *nanoseconds) {
+  struct timespec t;
+  if (clock_gettime(CLOCK_REALTIME, &t) < 0) return -errno;
+  *seconds = t.tv_sec;
+  *nanoseconds = t.tv_nsec;
+  return 0;
+}
+
+int clinux_spawn(const char *const argv[], const char *const environment[], const int *fds, int fd_count) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  // A program expects an empty signal mask; ours may block what the signalfd reads.
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  for (int i = 0; i < fd_count; i++) {
+    if (fds[i] < 0)
+      posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
+    else
+      posix_spawn_file_actions_adddup2(&actions, fds[i], i);
+  }
+  pid_t pid = -1;
+  int rc = posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)argv,
+                        environment ? (char *const *)environment : environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return rc ? -rc : pid;
+}
+
+int clinux_wait(int pid, int block, int *status) {
+  int raw = 0;
+  pid_t got;
+  do got = waitpid(pid, &raw, block ? 0 : WNOHANG);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) return -errno;
+  if (got > 0) *status = WIFSIGNALED(raw) ? 256 + WTERMSIG(raw) : WEXITSTATUS(raw);
+  return got;
+}
+
+int clinux_pipe(int fds[2]) { RESULT(pipe2(fds, O_CLOEXEC)); }
+
+int clinux_connect_datagram(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(path);
+  if (length == 0 || length >= sizeof address.sun_path) return -ENAMETOOLONG;
+  memcpy(address.sun_path, path, length + 1);
+  socklen_t size = sizeof address;
+  if (path[0] == '@') {
+    // An abstract name: NUL first, and the length of the address ends it.
+    address.sun_path[0] = '\0';
+    size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (connect(fd, (struct sockaddr *)&address, size) == 0) return fd;
+  int error = errno;
+  close(fd);
+  return -error;
+}
+
+// unix_diag: a dump of the listening unix sockets with the device and inode of their socket files. Unlike
+// /proc/net/unix this finds sockets that were bound by a relative path or through a symlink. The name as it was bound
+// counts too if it is absolute: btrfs and overlayfs tell stat(2) another device than they tell unix_diag.
+struct wanted {
+  const char *path;
+  uint32_t device, inode;
+};
+
+static int is_wanted(const struct nlmsghdr *h, const struct wanted *wanted) {
+  const char *attribute = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct unix_diag_msg));
+  const char *end = (const char *)h + h->nlmsg_len;
+  size_t length = strlen(wanted->path);
+  while (attribute + sizeof(struct nlattr) <= end) {
+    const struct nlattr *a = (const struct nlattr *)attribute;
+    const char *payload = attribute + sizeof *a;
+    if (a->nla_len < sizeof *a || attribute + a->nla_len > end) break;
+    size_t size = a->nla_len - sizeof *a;
+    if (a->nla_type == UNIX_DIAG_VFS && size >= sizeof(struct unix_diag_vfs)) {
+      struct unix_diag_vfs file;
+      memcpy(&file, payload, sizeof file);
+      if (file.udiag_vfs_ino == wanted->inode && file.udiag_vfs_dev == wanted->device) return 1;
+    }
+    if (a->nla_type == UNIX_DIAG_NAME && wanted->path[0] == '/' && strnlen(payload, size) == length &&
+        memcmp(payload, wanted->path, length) == 0)
+      return 1;
+    attribute += NLMSG_ALIGN(a->nla_len);
+  }
+  return 0;
+}
+
+static int find_listener(const char *buffer, size_t count, const struct wanted *wanted, int *done) {
+  for (const struct nlmsghdr *h = (const struct nlmsghdr *)buffer; NLMSG_OK(h, count); h = NLMSG_NEXT(h, count)) {
+    if (h->nlmsg_type == NLMSG_DONE) {
+      *done = 1;
+      return 0;
+    }
+    if (h->nlmsg_type == NLMSG_ERROR) {
+      const struct nlmsgerr *e = NLMSG_DATA(h);
+      return e->error < 0 ? e->error : -EIO;
+    }
+    if (is_wanted(h, wanted)) return 1;
+  }
+  return 0;
+}
+
+int clinux_is_served(const char *path, uint32_t device_major, uint32_t device_minor, uint64_t inode) {
+  enum { tcp_listen = 10 };
+  struct {
+    struct nlmsghdr head;
+    struct unix_diag_req body;
+  } request = {
+      .head = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+               .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+      .body = {.sdiag_family = AF_UNIX, .udiag_states = 1u << tcp_listen,
+               .udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_NAME}};
+  // The message has 32 bits of the inode and the kernel's own encoding of the device.
+  struct wanted wanted = {path, (device_major << 20) | device_minor, (uint32_t)inode};
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0) return -errno;
+  int result = 0, done = 0;
+  if (send(fd, &request, sizeof request, 0) < 0) result = -errno;
+  while (result == 0 && !done) {
+    char buffer[16384] __attribute__((aligned(8)));
+    ssize_t count = recv(fd, buffer, sizeof buffer, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      result = count < 0 ? -errno : -EIO;
+      break;
+    }
+    result = find_listener(buffer, (size_t)count, &wanted, &done);
+  }
+  close(fd);
+  return result;
+}
+
+int clinux_change_group(const char *path, uint32_t gid) { RESULT(lchown(path, (uid_t)-1, gid)); }
+
+int clinux_set_close_on_exec(int fd) { RESULT(fcntl(fd, F_SETFD, FD_CLOEXEC)); }

@@ -1,0 +1,152 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "clinux.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RESULT(call)                  \
+  do {                                \
+    long result_ = (long)(call);      \
+    return result_ < 0 ? -errno : result_; \
+  } while (0)
+
+enum { most_fds = 32 };
+
+int clinux_memfd(const char *name, unsigned flags) { RESULT(memfd_create(name, flags | MFD_CLOEXEC)); }
+
+void *clinux_map_shared(int fd, size_t size, uint64_t offset, int *error) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+  *error = p == MAP_FAILED ? errno : 0;
+  return p == MAP_FAILED ? NULL : p;
+}
+
+int clinux_unmap(void *address, size_t size) { RESULT(munmap(address, size)); }
+int clinux_eventfd(unsigned initial, int flags) { RESULT(eventfd(initial, flags | EFD_CLOEXEC)); }
+
+int clinux_poll(const int *fds, short *ready, int count, int64_t timeout_ns) {
+  struct pollfd p[16];
+  if (count > 16) return -EINVAL;
+  for (int i = 0; i < count; i++) p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+  struct timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  int n = ppoll(p, (nfds_t)count, timeout_ns < 0 ? NULL : &t, NULL);
+  if (n < 0) return -errno;
+  for (int i = 0; i < count; i++) ready[i] = p[i].revents;
+  return n;
+}
+
+int clinux_socketpair(int fds[2]) { RESULT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)); }
+
+static int fill_address(const char *path, struct sockaddr_un *address) {
+  size_t length = strlen(path);
+  if (length >= sizeof address->sun_path) return -ENAMETOOLONG;
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  memcpy(address->sun_path, path, length + 1);
+  return 0;
+}
+
+int clinux_listen(const char *path, unsigned mask, int backlog) {
+  struct sockaddr_un address;
+  int rc = fill_address(path, &address);
+  if (rc < 0) return rc;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  mode_t old = umask(mask);
+  rc = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+  umask(old);
+  if (rc == 0 && listen(fd, backlog) < 0) rc = -errno;
+  if (rc == 0) return fd;
+  close(fd);
+  return rc;
+}
+
+int clinux_connect(const char *path) {
+  struct sockaddr_un address;
+  int rc = fill_address(path, &address);
+  if (rc < 0) return rc;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+  rc = -errno;
+  close(fd);
+  return rc;
+}
+
+int clinux_accept(int fd) { RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC)); }
+
+long clinux_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size, const int *fds,
+                 int fd_count) {
+  struct iovec v[2] = {{(void *)head, head_size}, {(void *)body, body_size}};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * most_fds)];
+  } control;
+  struct msghdr m = {.msg_iov = v, .msg_iovlen = body_size > 0 ? 2 : 1};
+  if (fd_count > most_fds) return -EINVAL;
+  if (fd_count > 0) {
+    memset(&control, 0, sizeof control);
+    m.msg_control = control.bytes;
+    m.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)fd_count);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)fd_count);
+    memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)fd_count);
+  }
+  RESULT(sendmsg(fd, &m, MSG_NOSIGNAL));
+}
+
+long clinux_receive(int fd, void *buffer, size_t size, int *fds, int *fd_count) {
+  struct iovec v = {buffer, size};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * most_fds)];
+  } control;
+  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes,
+                     .msg_controllen = sizeof control.bytes};
+  int room = *fd_count;
+  *fd_count = 0;
+  ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+  if (n < 0) return -errno;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    int count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    for (int i = 0; i < count; i++) {
+      int got;
+      memcpy(&got, CMSG_DATA(c) + sizeof(int) * (size_t)i, sizeof got);
+      if (*fd_count < room)
+        fds[(*fd_count)++] = got;
+      else
+        close(got);  // more than the caller has room for: never leak what a peer sent
+    }
+  }
+  return n;
+}
+
+int clinux_shutdown(int fd) { RESULT(shutdown(fd, SHUT_RDWR)); }
+
+int clinux_peer_credentials(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid) {
+  struct ucred c;
+  socklen_t size = sizeof c;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &size) < 0) return -errno;
+  *pid = c.pid;
+  *uid = c.uid;
+  *gid = c.gid;
+  return 0;
+}
+
+int clinux_is_listening(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) < 0) return -errno;
+  return value;
+}

@@ -1,0 +1,78 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The share as a virtio device: queue 0 carries FORGETs (and would carry INTERRUPTs), the others requests. Linux and
+// every frontend number them so; the notification queue of the specification has no place in it and is not offered.
+
+internal import FuseProtocol
+public import Linux
+public import Virtio
+internal import VirtioProtocol
+internal import Wire
+
+public final class FileSystemDevice: Device {
+  private let share: Share
+  private let workers: [Worker]
+  private let configuration: [UInt8]
+
+  public let description: DeviceDescription
+
+  /// - Parameters:
+  ///   - root: O_PATH (or other) descriptor of the directory or file to share.
+  ///   - descriptorDirectory: an open descriptor of /proc/self/fd that stays valid inside the sandbox.
+  public init(
+    _ options: ShareOptions, root: consuming FileDescriptor, descriptorDirectory: SharedDescriptor
+  ) throws(ShareError) {
+    let share = try Share(options, root: root, descriptorDirectory: descriptorDirectory)
+    self.share = share
+    if let tag = options.tag {
+      guard let config = FileSystemConfig(tag: tag.utf8, numRequestQueues: UInt32(options.requestQueues)) else {
+        throw ShareError("the tag \"\(tag)\" cannot be used: give one of 1 to 36 bytes")
+      }
+      var value = config
+      configuration = unsafe withUnsafeBytes(of: &value) { unsafe Array($0) }
+    } else {
+      configuration = []
+    }
+    workers = (0...max(options.requestQueues, 1)).map { _ in Worker(share) }
+    description = DeviceDescription(
+      id: .fileSystem, name: "fs", features: [], queueCount: workers.count,
+      configurationByteCount: configuration.count)
+  }
+
+  public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] {
+    guard offset < configuration.count else { return [] }
+    return Array(configuration[offset..<min(offset + byteCount, configuration.count)])
+  }
+
+  public func reset() {
+    share.forgetGuest()
+  }
+
+  public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {
+    workers[index].prepareThread()
+  }
+
+  public func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int {
+    try workers[index].process(&queue)
+  }
+
+  /// Inodes that the guest knows and files it has open: for tests and for people who watch.
+  public var population: (inodes: Int, openFiles: Int) {
+    (share.inodes.count, share.handles.count)
+  }
+
+  /// Requests served so far by operation name, those never seen left out.
+  public var operationCounts: [(operation: String, count: UInt64, failures: UInt64)] {
+    FuseOpcode.allCases.compactMap { operation in
+      var count: UInt64 = 0
+      var failures: UInt64 = 0
+      for worker in workers {
+        let one = worker.statistics.read(operation)
+        count += one.count
+        failures += one.failures
+      }
+      return count == 0 ? nil : ("\(operation)", count, failures)
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all queues of one share have in common: the tables, the options, what the guest negotiated. Each queue's
+// worker has the rest for itself.
+
+internal import FuseProtocol
+internal import Linux
+internal import Synchronization
+internal import Wire
+
+/// A share that cannot be served, with the sentence for the person who asked.
+public struct ShareError: Error, Sendable {
+  public let message: String
+
+  public init(_ message: String) {
+    self.message = message
+  }
+}
+
+final class Share: Sendable {
+  let options: ShareOptions
+  let inodes: InodeTable
+  let handles = HandleTable()
+  let mounts = MountTable()
+  /// /proc/self/fd: the way from a descriptor to a path that the kernel takes.
+  let descriptorDirectory: SharedDescriptor
+  /// True if inodes are kept as file handles where the file system has them.
+  let usesHandles: Bool
+  /// True if the share lies on a file system of this machine.
+  let isLocal: Bool
+  /// Ids of the daemon: creating as these needs no switch.
+  let owner: (user: UInt32, group: UInt32)
+
+  /// INIT flags in force; 0 before INIT.
+  private let negotiated = Atomic<UInt64>(0)
+
+  init(
+    _ options: ShareOptions, root: consuming FileDescriptor, descriptorDirectory: SharedDescriptor
+  ) throws(ShareError) {
+    self.options = options
+    self.descriptorDirectory = descriptorDirectory
+    owner = ThreadIdentity.effective
+    let status: FileStatus
+    let fileSystem: UInt64
+    do throws(Errno) {
+      status = try root.file.status()
+      fileSystem = try root.file.fileSystemStatus().type
+    } catch {
+      throw ShareError("cannot read the directory of share \(options.name): \(error.message)")
+    }
+    isLocal = !Share.remoteFileSystems.contains(fileSystem)
+    var anchor: SharedDescriptor?
+    if options.inodeFileHandles != .never {
+      anchor = Share.anchor(of: root.file, type: status.type, below: descriptorDirectory.file)
+      if anchor == nil, options.inodeFileHandles == .mandatory {
+        throw ShareError(
+          "file handles do not work on share \(options.name): they need a file system that has them and the capability "
+            + "CAP_DAC_READ_SEARCH; use --inode-file-handles=prefer or never")
+      }
+    }
+    usesHandles = anchor != nil
+    _ = mounts.add(MountTable.Key(status), anchor: anchor)
+    inodes = InodeTable(
+      root: root, rootType: status.type, mounts: mounts, cacheLimit: options.descriptorCacheLimit)
+  }
+
+  /// Magic numbers of network and user-space file systems (linux/magic.h): their servers may change a file's mode
+  /// between our look at it and our write.
+  private static let remoteFileSystems: [UInt64] = [
+    0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f, 0x0bd0_0bd0,
+  ]
+
+  /// An open (not O_PATH) file of the mount that `file` is on, if handles work there: one is made and opened to see.
+  static func anchor(of file: File, type: FileType, below directory: File) -> SharedDescriptor? {
+    guard type == .directory || type == .regular else { return nil }
+    let name = DecimalName()
+    do throws(Errno) {
+      let anchor = SharedDescriptor(
+        try directory.open(name.spell(file), flags: OpenFlags.readOnly | OpenFlags.nonBlock))
+      let handle = try file.handle(of: CName(""), flags: AtFlags.emptyPath)
+      _ = try anchor.file.open(handle, flags: OpenFlags.path)
+      return anchor
+    } catch {
+      return nil
+    }
+  }
+
+  /// What INIT settled; empty before it.
+  var features: FuseInitFlags {
+    get { FuseInitFlags(rawValue: negotiated.load(ordering: .relaxed)) }
+    set { negotiated.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  /// True once the guest has mounted the share.
+  var isMounted: Bool { features.contains(.initExt) || features.rawValue != 0 }
+
+  /// Forgets what the guest had: at INIT, DESTROY and reset.
+  func forgetGuest() {
+    features = []
+    handles.reset()
+    inodes.reset()
+  }
+}

@@ -1,0 +1,191 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opening, creating and closing.
+
+internal import FuseProtocol
+internal import Linux
+internal import Wire
+
+extension Worker {
+  /// The flags that a guest may pass on to the host's open(2). Everything that names, creates or follows is ours to
+  /// decide; O_APPEND is done per write.
+  private static let passedFlags: Int32 =
+    OpenFlags.accessMode | OpenFlags.truncate | OpenFlags.direct | OpenFlags.noAccessTime | 0o4010000 /* O_SYNC */
+
+  /// The host's flags for a guest's open flags, by the share's options.
+  private func hostFlags(_ guest: UInt32) throws(Errno) -> Int32 {
+    var flags = Int32(bitPattern: guest) & Worker.passedFlags
+    if flags & OpenFlags.accessMode == OpenFlags.accessMode { throw .invalid }
+    if !share.options.allowDirectIO { flags &= ~OpenFlags.direct }
+    if !share.options.preserveNoatime { flags &= ~OpenFlags.noAccessTime }
+    if share.features.contains(.writebackCache), flags & OpenFlags.accessMode == OpenFlags.writeOnly {
+      // The guest's page cache reads the rest of a page before it writes part of it.
+      flags = (flags & ~OpenFlags.accessMode) | OpenFlags.readWrite
+    }
+    if share.options.readOnly, flags & (OpenFlags.accessMode | OpenFlags.truncate) != 0 { throw .readOnly }
+    return flags
+  }
+
+  /// Opens a node's inode for real, by its descriptor's magic link. Only regular files and directories: opening
+  /// anything else waits (fifos) or acts on the host's hardware (devices).
+  private func reopen(_ node: PinnedNode, flags: Int32) throws(Errno) -> FileDescriptor {
+    let wanted: Int32 = node.type == .directory ? OpenFlags.directory : 0
+    guard node.type == .regular || node.type == .directory else { throw .badDescriptor }
+    do throws(Errno) {
+      return try File.currentDirectory.open(decimal.spell(node.file), flags: flags | wanted)
+    } catch .tooManyFiles {
+      share.inodes.relieve()
+      return try File.currentDirectory.open(decimal.spell(node.file), flags: flags | wanted)
+    }
+  }
+
+  func open(_ request: inout Request) throws(Errno) -> Answer {
+    let arguments = try request.take(FuseOpenIn.self)
+    let node = try share.inodes.acquire(request.header.nodeid)
+    defer { share.inodes.release(node) }
+    let flags = try hostFlags(arguments.flags)
+    let kill = share.features.contains(.handleKillprivV2) && arguments.openFlags.contains(.killSuidgid)
+    let descriptor = try clearingSetuid(kill) { () throws(Errno) -> FileDescriptor in
+      try reopen(node, flags: flags)
+    }
+    let handle = share.handles.insert(descriptor, flags: flags)
+    return answer(FuseOpenOut(fh: handle, openFlags: replyFlags(flags)))
+  }
+
+  func openDirectory(_ request: inout Request) throws(Errno) -> Answer {
+    _ = try request.take(FuseOpenIn.self)
+    let node = try share.inodes.acquire(request.header.nodeid)
+    defer { share.inodes.release(node) }
+    guard node.type == .directory else { throw .notDirectory }
+    let handle = share.handles.insert(try reopen(node, flags: OpenFlags.readOnly), flags: OpenFlags.readOnly)
+    var reply = FuseOpenOut(fh: handle)
+    switch share.options.cache {
+    case .never: reply.openFlags = .directIO
+    case .auto: break
+    case .metadata, .always: reply.openFlags = [.cacheDir, .keepCache]
+    }
+    return answer(reply)
+  }
+
+  private func replyFlags(_ flags: Int32) -> FuseOpenReplyFlags {
+    var reply: FuseOpenReplyFlags = []
+    switch share.options.cache {
+    case .never, .metadata: reply = [.directIO, .parallelDirectWrites]
+    case .auto: break
+    case .always: reply = .keepCache
+    }
+    // Nothing to flush on a file that cannot be written, unless closing it drops remote locks.
+    let isReadOnly = flags & OpenFlags.accessMode == OpenFlags.readOnly
+    if isReadOnly, !share.features.contains(.posixLocks), !share.features.contains(.writebackCache) {
+      reply.insert(.noflush)
+    }
+    return reply
+  }
+
+  func create(_ request: inout Request) throws(Errno) -> Answer {
+    let arguments = try request.take(FuseCreateIn.self)
+    let name = try request.takeName()
+    let parent = try share.inodes.acquire(request.header.nodeid)
+    defer { share.inodes.release(parent) }
+    let flags = try hostFlags(arguments.flags)
+    let createFlags = flags | OpenFlags.create | OpenFlags.exclusive | OpenFlags.noFollow
+    do throws(Errno) {
+      let descriptor = try creating(request, umask: arguments.umask) { () throws(Errno) -> FileDescriptor in
+        try parent.file.open(name, flags: createFlags, mode: arguments.mode & 0o7777)
+      }
+      return try reply(request, created: descriptor, flags: flags, in: parent, name: name)
+    } catch .exists {
+      if Int32(bitPattern: arguments.flags) & OpenFlags.exclusive != 0 { throw .exists }
+    } catch .tooManyFiles {
+      share.inodes.relieve()
+      throw .tooManyFilesInSystem
+    }
+    return try openExisting(arguments, flags: flags, in: parent, name: name)
+  }
+
+  /// The name was taken by somebody else meanwhile: open what is there, as open(2) with O_CREAT does.
+  private func openExisting(
+    _ arguments: FuseCreateIn, flags: Int32, in parent: PinnedNode, name: CName
+  ) throws(Errno) -> Answer {
+    let found = try look(up: name, in: parent.file, mount: parent.mount)
+    do throws(Errno) {
+      let node = try share.inodes.acquire(found.id)
+      defer { share.inodes.release(node) }
+      if node.type == .directory { throw .isDirectory }
+      let kill = share.features.contains(.handleKillprivV2) && arguments.openFlags.contains(.killSuidgid)
+      let descriptor = try clearingSetuid(kill) { () throws(Errno) -> FileDescriptor in
+        try reopen(node, flags: flags)
+      }
+      var writer = payload
+      writer.append(entry(found))
+      writer.append(
+        FuseOpenOut(fh: share.handles.insert(descriptor, flags: flags), openFlags: replyFlags(flags)))
+      return .payload(writer.count)
+    } catch {
+      share.inodes.forget(found.id, count: 1)
+      throw error
+    }
+  }
+
+  /// Registers a file that was just made: entry and open handle in one reply.
+  private func reply(
+    _ request: Request, created descriptor: consuming FileDescriptor, flags: Int32, in parent: PinnedNode,
+    name: CName?
+  ) throws(Errno) -> Answer {
+    // The inode behind the open file, not behind the name: that may be another one's by now.
+    let path = try File.currentDirectory.open(
+      decimal.spell(descriptor.file), flags: OpenFlags.path)
+    let status = try path.file.status()
+    let (id, mount) = try adopt(path, status: status, keepOpen: name == nil)
+    do throws(Errno) {
+      try label(request, node: id)
+    } catch {
+      share.inodes.forget(id, count: 1)
+      if let name { try? parent.file.remove(name) }
+      throw error
+    }
+    var writer = payload
+    writer.append(entry(FoundInode(id: id, status: status, entersMount: mount != parent.mount)))
+    writer.append(
+      FuseOpenOut(fh: share.handles.insert(descriptor, flags: flags), openFlags: replyFlags(flags)))
+    return .payload(writer.count)
+  }
+
+  /// TMPFILE: a file without a name in the request's directory. Its descriptor stays open: no handle finds it again.
+  func createTemporary(_ request: inout Request) throws(Errno) -> Answer {
+    let arguments = try request.take(FuseCreateIn.self)
+    let parent = try share.inodes.acquire(request.header.nodeid)
+    defer { share.inodes.release(parent) }
+    let flags = try hostFlags(arguments.flags)
+    let exclusive = Int32(bitPattern: arguments.flags) & OpenFlags.exclusive
+    let descriptor = try creating(request, umask: arguments.umask) { () throws(Errno) -> FileDescriptor in
+      try parent.file.open(
+        CName("."), flags: flags | OpenFlags.temporary | exclusive, mode: arguments.mode & 0o7777)
+    }
+    return try reply(request, created: descriptor, flags: flags, in: parent, name: nil)
+  }
+
+  func close(_ request: inout Request) throws(Errno) -> Answer {
+    let arguments = try request.take(FuseReleaseIn.self)
+    if arguments.releaseFlags.contains(.flockUnlock), let open = try? share.handles.acquire(arguments.fh) {
+      try? open.file.lockWhole(8)
+      share.handles.release(open)
+    }
+    try share.handles.close(arguments.fh)
+    return .payload(0)
+  }
+
+  /// FLUSH: the guest closes one descriptor of the file. A duplicate's close brings up errors of delayed writes.
+  func flush(_ request: inout Request) throws(Errno) -> Answer {
+    let arguments = try request.take(FuseFlushIn.self)
+    let open = try share.handles.acquire(arguments.fh)
+    defer { share.handles.release(open) }
+    if share.features.contains(.posixLocks) {
+      try? open.file.lockRange(RangeLock(kind: .unlock, start: 0, length: 0))
+    }
+    if open.flags & OpenFlags.accessMode == OpenFlags.readOnly { return .payload(0) }
+    try File(raw: try open.file.duplicate().release()).closeChecked()
+    return .payload(0)
+  }
+}

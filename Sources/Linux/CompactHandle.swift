@@ -1,0 +1,54 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+
+/// A file handle in 32 bytes: what ext4, xfs, btrfs, tmpfs and most others need, so that a table of a million inodes
+/// does not reserve 136 bytes each.
+public struct CompactHandle: Equatable, Sendable {
+  private var words: (UInt64, UInt64, UInt64)
+  private var type: Int32
+  private var byteCount: UInt32
+
+  /// Nil if the handle's payload is longer than 24 bytes.
+  public init?(_ handle: FileHandle) {
+    guard handle.raw.byte_count <= 24 else { return nil }
+    var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    unsafe withUnsafeMutableBytes(of: &words) { target in
+      unsafe withUnsafeBytes(of: handle.raw.bytes) { source in
+        let used = unsafe UnsafeRawBufferPointer(rebasing: source[..<Int(handle.raw.byte_count)])
+        unsafe target.copyMemory(from: used)
+      }
+    }
+    self.words = words
+    type = handle.raw.type
+    byteCount = handle.raw.byte_count
+  }
+
+  /// The same handle as the kernel takes it.
+  public var handle: FileHandle {
+    var raw = clinux_handle()
+    raw.byte_count = byteCount
+    raw.type = type
+    unsafe withUnsafeMutableBytes(of: &raw.bytes) { target in
+      unsafe withUnsafeBytes(of: words) { unsafe target.copyMemory(from: $0) }
+    }
+    return FileHandle(raw: raw)
+  }
+
+  public static func == (left: CompactHandle, right: CompactHandle) -> Bool {
+    left.words == right.words && left.type == right.type && left.byteCount == right.byteCount
+  }
+}
+
+extension FileHandle: Equatable {
+  public static func == (left: FileHandle, right: FileHandle) -> Bool {
+    guard left.raw.byte_count == right.raw.byte_count, left.raw.type == right.raw.type else { return false }
+    return unsafe withUnsafeBytes(of: left.raw.bytes) { leftBytes in
+      unsafe withUnsafeBytes(of: right.raw.bytes) { rightBytes in
+        let count = Int(left.raw.byte_count)
+        return unsafe leftBytes[..<count].elementsEqual(rightBytes[..<count])
+      }
+    }
+  }
+}

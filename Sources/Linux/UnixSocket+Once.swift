@@ -1,0 +1,26 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+
+extension UnixSocket {
+  /// One recvmsg(2) of at most `limit` bytes with the descriptors that came along: for peers that must see a message
+  /// exactly as it was sent, and for reading with a deadline (`Poll` first). Nil if the peer closed.
+  public func receiveOnce(
+    atMost limit: Int, descriptors: inout ReceivedDescriptors
+  ) throws(Errno) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    var raws = [Int32](repeating: -1, count: UnixSocket.mostDescriptors)
+    var rawCount: Int32 = 0
+    let got = try retrying {
+      rawCount = Int32(UnixSocket.mostDescriptors)
+      return unsafe bytes.withUnsafeMutableBytes { buffer in
+        unsafe clinux_receive(file.raw, buffer.baseAddress, buffer.count, &raws, &rawCount)
+      }
+    }
+    descriptors.append(ReceivedDescriptors(raws: Array(raws.prefix(Int(rawCount)))))
+    if got == 0 { return nil }
+    bytes.removeLast(limit - got)
+    return bytes
+  }
+}

@@ -1,0 +1,46 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the drain loop and its neighbours need of the kernel beside `Event` and `Poll`: an event whose descriptor can be
+// swapped under a running thread, waiting for output, and facts about the processors.
+
+internal import CLinux
+
+extension Event {
+  /// From now on this event signals the open file of `other`. Atomic for a thread that is signalling: it reaches
+  /// either the old file or the new one.
+  public func redirect(to other: borrowing FileDescriptor) throws(Errno) {
+    try checked(clinux_dup_onto(other.file.raw, file.raw))
+  }
+
+  /// From now on this event signals nobody.
+  public func disconnect() throws(Errno) {
+    let nobody = try Event()
+    try checked(clinux_dup_onto(nobody.file.raw, file.raw))
+  }
+}
+
+extension File {
+  /// Sets O_NONBLOCK on the open file, which everybody who holds it shares.
+  public func setNonBlocking() throws(Errno) {
+    try checked(clinux_set_nonblocking(raw))
+  }
+}
+
+extension Poll {
+  /// Waits until `file` takes output; false if `wake` got input first.
+  public static func waitWritable(_ file: File, unless wake: File) -> Bool {
+    clinux_wait_writable(file.raw, wake.raw) > 0
+  }
+}
+
+/// The processors this process may use.
+public enum Processors {
+  public static var usableCount: Int { Int(clinux_usable_processors()) }
+
+  /// Tells the processor that the thread is spinning.
+  @inline(__always)
+  public static func spinPause() {
+    clinux_spin_pause()
+  }
+}

@@ -1,0 +1,69 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guest memory. Queues work on a snapshot, so a change pauses those that run and starts them again with the new one,
+// at the same index. Regions belong to the connection: they survive device resets and stopped rings.
+
+internal import Linux
+internal import VhostUserProtocol
+internal import Wire
+
+extension Session {
+  /// The payload may be longer than its regions need (User-mode Linux).
+  func setMemoryTable(_ message: inout Message) -> Outcome {
+    guard let header = message.value(MemoryTableHeader.self) else { return .refused("payload too short") }
+    var regions: [VhostUserProtocol.MemoryRegion] = []
+    for index in 0..<Int(min(header.count, UInt32(VhostUserLimits.maximumMemoryRegions))) {
+      let offset = MemoryTableHeader.byteCount + index * VhostUserProtocol.MemoryRegion.byteCount
+      guard let region = message.payload.load(VhostUserProtocol.MemoryRegion.self, at: offset) else {
+        return .refused("payload too short for \(header.count) regions")
+      }
+      regions.append(region)
+    }
+    guard regions.count == Int(header.count), regions.count == message.descriptors.count else {
+      return .refused("\(header.count) regions with \(message.descriptors.count) descriptors")
+    }
+    var next = memory
+    do {
+      try next.replace(with: regions, &message.descriptors)
+    } catch {
+      return .refused(error.reason)
+    }
+    return adopt(next)
+  }
+
+  func getMaximumMemorySlots(_ message: borrowing Message) throws(StreamLost) -> Outcome {
+    try connection.reply(to: message.header, UInt64(VhostUserLimits.maximumMemoryRegions))
+    return .replied
+  }
+
+  /// Also while rings run, and on top of an earlier SET_MEM_TABLE.
+  func addMemoryRegion(_ message: inout Message) -> Outcome {
+    guard let wire = message.value(SingleMemoryRegion.self) else { return .refused("payload too short") }
+    var next = memory
+    do {
+      try next.add(wire.region, &message.descriptors)
+    } catch {
+      return .refused(error.reason)
+    }
+    return adopt(next)
+  }
+
+  /// A descriptor may come along; it is closed with the message.
+  func removeMemoryRegion(_ message: borrowing Message) -> Outcome {
+    guard let wire = message.value(SingleMemoryRegion.self) else { return .refused("payload too short") }
+    var next = memory
+    do {
+      try next.remove(wire.region)
+    } catch {
+      return .refused(error.reason)
+    }
+    return adopt(next)
+  }
+
+  private func adopt(_ next: MemoryTable) -> Outcome {
+    stopRings()
+    memory = next
+    return resumeRings()
+  }
+}

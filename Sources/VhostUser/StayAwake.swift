@@ -1,0 +1,31 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How long a queue's thread keeps looking at its ring before it sleeps. A sleep costs the driver a kick (an exit of
+// the guest) and the thread a wake-up; spinning costs a processor. So the window follows what would have paid, as the
+// kernel's halt polling does (virt/kvm/kvm_main.c, grow_halt_poll_ns).
+
+/// The spinning window of one queue; owned by its thread.
+struct StayAwake {
+  let maximumNanoseconds: Int64
+  /// Current window; 0 sleeps at once.
+  private(set) var windowNanoseconds: Int64 = 0
+
+  private static let firstNanoseconds: Int64 = 8_000
+  private static let leastNanoseconds: Int64 = 4_000
+
+  init(maximumMicroseconds: Int) {
+    maximumNanoseconds = Int64(max(maximumMicroseconds, 0)) * 1000
+  }
+
+  /// Learns from one pause: the time from an empty ring to the next work.
+  mutating func learn(idleNanoseconds: Int64) {
+    if idleNanoseconds <= maximumNanoseconds {
+      // Spinning found the work, or would have with a longer window.
+      windowNanoseconds = min(max(windowNanoseconds * 2, StayAwake.firstNanoseconds), maximumNanoseconds)
+    } else {
+      windowNanoseconds /= 2
+      if windowNanoseconds < StayAwake.leastNanoseconds { windowNanoseconds = 0 }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import Wire
+
+/// One request of the driver: a buffer list that was translated and bounds-checked when it was popped. The value owns
+/// the list's storage and is used again for the next chain, so a queue that runs does not allocate: a device that
+/// answers at once needs one, a device with requests in flight one per request.
+@safe
+public struct Chain: ~Copyable {
+  /// Index of the chain's first descriptor: names the chain to the queue until it is completed.
+  public internal(set) var head: UInt16 = 0
+  private var storage: UnsafeMutablePointer<Segment>
+  private var capacity: Int
+  private var readableCount = 0
+  private var writableCount = 0
+
+  /// - Parameter capacity: segments held without growing.
+  public init(capacity: Int = 512) {
+    self.capacity = max(capacity, 1)
+    unsafe storage = UnsafeMutablePointer<Segment>.allocate(capacity: self.capacity)
+  }
+
+  deinit {
+    unsafe storage.deallocate()
+  }
+
+  /// What the driver wrote for the device. Guest memory: read each byte once.
+  @inline(__always)
+  public var readable: Segments { unsafe Segments(start: storage, count: readableCount) }
+
+  /// Where the device writes its answer.
+  @inline(__always)
+  public var writable: Segments { unsafe Segments(start: storage + readableCount, count: writableCount) }
+
+  @inline(__always)
+  mutating func begin(head: UInt16) {
+    self.head = head
+    readableCount = 0
+    writableCount = 0
+  }
+
+  /// Appends a segment; false for a readable one after a writable one.
+  @inline(__always)
+  mutating func append(_ segment: Segment, writable: Bool) -> Bool {
+    let count = readableCount &+ writableCount
+    if count == capacity { grow() }
+    unsafe (storage + count).initialize(to: segment)
+    if writable {
+      writableCount &+= 1
+      return true
+    }
+    readableCount &+= 1
+    return writableCount == 0
+  }
+
+  /// Only for chains longer than any before: the caller bounds the length by the size of the descriptor tables.
+  @inline(never)
+  private mutating func grow() {
+    let larger = UnsafeMutablePointer<Segment>.allocate(capacity: capacity * 2)
+    unsafe larger.moveInitialize(from: storage, count: capacity)
+    unsafe storage.deallocate()
+    unsafe storage = larger
+    capacity *= 2
+  }
+}
+
+/// Storage for a rearranged segment list: a window of a chain as a vectored call wants it.
+@safe
+public struct SegmentWindow: ~Copyable {
+  private let storage: UnsafeMutablePointer<Segment>
+  private let capacity: Int
+
+  /// - Parameter capacity: the most segments that one window holds.
+  public init(capacity: Int) {
+    self.capacity = capacity
+    unsafe storage = UnsafeMutablePointer<Segment>.allocate(capacity: capacity)
+  }
+
+  deinit {
+    unsafe storage.deallocate()
+  }
+
+  /// The part of `list` from byte `offset`, at most `byteCount` bytes and at most `capacity` segments long. Valid until
+  /// the next call.
+  public func window(of list: Segments, from offset: Int, byteCount: Int) -> (segments: Segments, byteCount: Int) {
+    var skip = offset
+    var left = byteCount
+    var count = 0
+    var index = 0
+    while index < list.count, left > 0, count < capacity {
+      var segment = list[index]
+      index += 1
+      if skip >= segment.count {
+        skip -= segment.count
+        continue
+      }
+      segment = segment.dropFirst(skip).prefix(left)
+      skip = 0
+      left -= segment.count
+      unsafe (storage + count).initialize(to: segment)
+      count += 1
+    }
+    return unsafe (Segments(start: storage, count: count), byteCount - left)
+  }
+}

@@ -1,0 +1,104 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contract between a device and whatever drives it. A device never sees a descriptor of a ring, a vhost-user
+// message or a raw guest address. The owner thread keeps the queue in a local variable and lends it for one call at
+// a time: the compiler then proves exclusive access, where a queue stored in the device would be checked at run time
+// for every request (contrib/decisions/0002).
+
+public import VirtioProtocol
+
+/// What a device is, before anybody attached to it.
+public struct DeviceDescription: Sendable {
+  public var id: DeviceID
+  /// Short name for logs and thread names ("fs", "blk").
+  public var name: String
+  /// Device-specific features and ring features that the device can serve.
+  public var features: VirtioFeatures
+  /// Exactly as many queues as the device serves: some frontends build that many.
+  public var queueCount: Int
+  public var maximumQueueSize: UInt16
+  /// Size of the device's configuration space in bytes; 0 if the frontend keeps it.
+  public var configurationByteCount: Int
+
+  public init(
+    id: DeviceID, name: String, features: VirtioFeatures, queueCount: Int, maximumQueueSize: UInt16 = 32768,
+    configurationByteCount: Int = 0
+  ) {
+    self.id = id
+    self.name = name
+    self.features = features
+    self.queueCount = queueCount
+    self.maximumQueueSize = maximumQueueSize
+    self.configurationByteCount = configurationByteCount
+  }
+}
+
+/// A piece of a file shown to the guest in the device's shared-memory window.
+public struct WindowMapping: Sendable {
+  public var regionID: UInt8
+  /// In bytes, page aligned.
+  public var windowOffset: UInt64
+  public var fileOffset: UInt64
+  public var byteCount: UInt64
+  public var writable: Bool
+
+  public init(regionID: UInt8, windowOffset: UInt64, fileOffset: UInt64, byteCount: UInt64, writable: Bool) {
+    self.regionID = regionID
+    self.windowOffset = windowOffset
+    self.fileOffset = fileOffset
+    self.byteCount = byteCount
+    self.writable = writable
+  }
+}
+
+/// What the driver of a device offers it.
+public protocol DeviceHost: AnyObject, Sendable {
+  /// Tells the guest that the configuration space has changed.
+  func configurationChanged()
+  /// Shows part of an open file in the window; false if the frontend has none or refused.
+  func mapWindow(_ mapping: WindowMapping, fileDescriptor: Int32) -> Bool
+  /// Takes back exactly one earlier mapping.
+  func unmapWindow(_ mapping: WindowMapping) -> Bool
+}
+
+/// A virtio device. `reset` and the configuration calls come from the control thread while no queue runs or while
+/// queues run; `start`, `process` and `stop` of one queue come from that queue's owner thread, one at a time.
+public protocol Device: AnyObject, Sendable {
+  var description: DeviceDescription { get }
+
+  /// The configuration space from `offset` on; shorter than `byteCount` if it ends there (the rest reads as zero).
+  func readConfiguration(offset: Int, byteCount: Int) -> [UInt8]
+  /// False if the bytes may not be written.
+  func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool
+  /// The features that the driver accepted, before the first queue starts.
+  func accept(_ features: VirtioFeatures)
+  /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
+  func reset()
+
+  /// A queue is about to run.
+  func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost)
+  /// Serves chains until the ring is empty or a bound is reached, and flushes. Returns how many it took; 0 means that
+  /// the ring was empty.
+  func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int
+  /// The queue is about to be taken away: requests in flight are completed first. Idempotent.
+  func stop(_ queue: inout Virtqueue, at index: Int)
+
+  /// True if `saveState` and `loadState` do something.
+  var transfersState: Bool { get }
+  /// The device's state for migration; `write` says false when the other side is gone. False if it failed.
+  func saveState(_ write: ([UInt8]) -> Bool) -> Bool
+  /// Takes over a state; `read` answers an empty array at its end. False if it cannot be used.
+  func loadState(_ read: () -> [UInt8]) -> Bool
+}
+
+extension Device {
+  public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] { [] }
+  public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool { false }
+  public func accept(_ features: VirtioFeatures) {}
+  public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
+  public func stop(_ queue: inout Virtqueue, at index: Int) {}
+  public var transfersState: Bool { false }
+  public func saveState(_ write: ([UInt8]) -> Bool) -> Bool { false }
+  public func loadState(_ read: () -> [UInt8]) -> Bool { false }
+}

@@ -1,0 +1,165 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a device sees of a queue: chains to take, chains to give back. The ring's layout, the inflight log, the dirty
+// log and the interrupt stay behind it. Owned by exactly one thread; the type cannot be copied.
+
+public import VirtioProtocol
+public import Wire
+
+/// Tells the driver that used buffers are there; the room that owns the call descriptor implements it.
+public protocol QueueNotifier: AnyObject, Sendable {
+  func call()
+}
+
+/// Where a ring lies: each area mapped and at least as large as the ring needs.
+public struct RingAreas {
+  public var descriptors: Segment
+  public var available: Segment
+  public var used: Segment
+
+  public init(descriptors: Segment, available: Segment, used: Segment) {
+    self.descriptors = descriptors
+    self.available = available
+    self.used = used
+  }
+}
+
+/// All that a queue is built from.
+public struct VirtqueueConfiguration: ~Copyable {
+  /// Number of descriptors: a power of two up to 32768.
+  public var size: UInt16
+  public var rings: RingAreas
+  public var memory: GuestMemory
+  /// What the driver accepted.
+  public var features: VirtioFeatures
+  /// Available index to go on from.
+  public var nextAvailable: UInt16
+  public var notifier: any QueueNotifier
+  public var inflight: InflightRegion?
+  public var dirtyLog: DirtyLog?
+  /// Guest address of the used ring for the dirty log (vhost_vring_addr.log_guest_addr); nil if it is not logged.
+  public var loggedUsedAddress: UInt64?
+
+  public init(
+    size: UInt16, rings: RingAreas, memory: GuestMemory, features: VirtioFeatures, nextAvailable: UInt16,
+    notifier: any QueueNotifier, inflight: consuming InflightRegion? = nil, dirtyLog: DirtyLog? = nil,
+    loggedUsedAddress: UInt64? = nil
+  ) {
+    self.size = size
+    self.rings = rings
+    self.memory = memory
+    self.features = features
+    self.nextAvailable = nextAvailable
+    self.notifier = notifier
+    self.inflight = inflight
+    self.dirtyLog = dirtyLog
+    self.loggedUsedAddress = loggedUsedAddress
+  }
+}
+
+/// A running queue. Not Sendable: it is made on its owner thread and stays there.
+public struct Virtqueue: ~Copyable {
+  private var ring: SplitQueue
+  private var inflight: InflightRegion?
+  /// Heads that a predecessor left in flight: taken before the ring's own, oldest first.
+  private var resubmit: [UInt16] = []
+  private let notifier: any QueueNotifier
+  private let memory: GuestMemory
+  private let dirtyLog: DirtyLog?
+  private let loggedUsedAddress: UInt64?
+  private let batchLimit: UInt16
+
+  /// The most completions that are held back before the driver is shown them.
+  public static let defaultBatchLimit: UInt16 = 16
+
+  /// Throws `badRing` if an area does not fit the ring's size or is misaligned.
+  public init(
+    _ configuration: consuming VirtqueueConfiguration, batchLimit: UInt16 = defaultBatchLimit
+  ) throws(GuestFault) {
+    ring = try SplitQueue(configuration)
+    notifier = configuration.notifier
+    memory = configuration.memory
+    dirtyLog = configuration.dirtyLog
+    loggedUsedAddress = configuration.loggedUsedAddress
+    self.batchLimit = batchLimit
+    inflight = configuration.inflight.take()
+    if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
+      // Reversed, so that taking the next one is popLast.
+      resubmit = heads.filter { $0 < ring.size }.reversed()
+    }
+  }
+
+  /// Number of descriptors.
+  public var size: UInt16 { ring.size }
+
+  /// Available index after the last chain taken: what GET_VRING_BASE answers once the queue is drained.
+  public var nextAvailable: UInt16 { ring.nextAvailable }
+
+  /// True if there is a chain to take.
+  @inline(__always)
+  public var hasWork: Bool { ring.hasWork || !resubmit.isEmpty }
+
+  /// Takes the next chain; false if there is none.
+  public mutating func pop(into chain: inout Chain) throws(GuestFault) -> Bool {
+    if !resubmit.isEmpty, let head = resubmit.popLast() {
+      try ring.read(head, into: &chain)
+      return true
+    }
+    guard let head = try ring.nextHead() else { return false }
+    try ring.read(head, into: &chain)
+    inflight?.begin(head)
+    return true
+  }
+
+  /// Gives a chain back. The driver sees it at the next `flush`, or at once when the batch is full.
+  /// - Parameter written: bytes written from the start of the chain's writable part.
+  public mutating func complete(_ chain: borrowing Chain, written: Int) {
+    inflight?.link(chain.head)
+    ring.put(chain.head, written: UInt32(clamping: written))
+    if dirtyLog != nil { log(chain, written: written) }
+    if ring.unpublished >= batchLimit { flush() }
+  }
+
+  /// Shows the completed chains to the driver and interrupts it if it asked for that.
+  public mutating func flush() {
+    let count = ring.unpublished
+    if count == 0 { return }
+    ring.publish()
+    inflight?.finish(count: count, usedIndex: ring.nextUsed)
+    if let dirtyLog, let loggedUsedAddress {
+      dirtyLog.mark(
+        guestAddress: loggedUsedAddress + UInt64(SplitRingLayout.usedIndexOffset), byteCount: 2)
+    }
+    if ring.shouldSignal() { notifier.call() }
+  }
+
+  /// Asks the driver to kick when it adds a chain; true if one is there already.
+  public mutating func armKicks() -> Bool {
+    ring.armKicks() || !resubmit.isEmpty
+  }
+
+  /// Asks the driver not to kick for now.
+  public func suppressKicks() {
+    ring.suppressKicks()
+  }
+
+  @inline(never)
+  private func log(_ chain: borrowing Chain, written: Int) {
+    guard let dirtyLog else { return }
+    if let loggedUsedAddress {
+      dirtyLog.mark(guestAddress: loggedUsedAddress + UInt64(ring.lastUsedElementOffset), byteCount: 8)
+    }
+    var left = written
+    let segments = chain.writable
+    var index = 0
+    while index < segments.count, left > 0 {
+      let segment = segments[index].prefix(left)
+      if let address = memory.guestAddress(of: segment) {
+        dirtyLog.mark(guestAddress: address, byteCount: segment.count)
+      }
+      left -= segment.count
+      index += 1
+    }
+  }
+}

@@ -1,0 +1,148 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One run: daemon up, guest through its job, daemon down, and everything both left behind held against each other.
+
+import Foundation
+import Testing
+
+/// What posixcheck and the job printed, taken apart.
+struct GuestReport: Sendable {
+  var status: Int32
+  var lines: [Substring]
+
+  init(status: Int32, console: String) {
+    self.status = status
+    lines = console.split(separator: "\n", omittingEmptySubsequences: false)
+  }
+
+  var passed: Int { lines.count { $0.hasPrefix("ok ") } }
+  var failures: [Substring] { lines.filter { $0.hasPrefix("not ok ") } }
+  var skips: [Substring] { lines.filter { $0.hasPrefix("skip ") } }
+  var kernelComplaints: [Substring] {
+    lines.filter { line in ["BUG:", "WARNING:", "Oops", "hung_task", "Call Trace"].contains { line.contains($0) } }
+  }
+
+  /// The listing between the job's marks.
+  var tree: [Substring]? {
+    guard let start = lines.firstIndex(of: "TREE-BEGIN"), let end = lines.firstIndex(of: "TREE-END"), start < end
+    else { return nil }
+    return Array(lines[(start + 1)..<end])
+  }
+}
+
+/// The daemon under test, from its start to its end.
+final class RunningDaemon {
+  private let process: Process
+  private let log: URL
+
+  /// Returns when the socket is there. `socket` is relative to `home` or absolute.
+  init(arguments: [String], socket: String, in home: URL, log: URL) async throws {
+    let programs = try #require(GuestRig.programs)
+    self.log = log
+    process = try makeProcess("\(programs)/martlet-fs", arguments, in: home, output: log)
+    try process.run()
+    let path = socket.hasPrefix("/") ? socket : home.appending(path: socket).path
+    for _ in 0..<200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    if !FileManager.default.fileExists(atPath: path) {
+      process.terminate()
+      throw GuestTrouble("martlet-fs made no socket: \(logged)")
+    }
+  }
+
+  var logged: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+  /// Ends it if the end of the guest's connection has not, and says how it ended.
+  func stop() async throws -> String {
+    try await waitForEnd(milliseconds: 1000)
+    if process.isRunning { process.terminate() }
+    try await waitForEnd(milliseconds: 10000)
+    guard !process.isRunning else {
+      process.interrupt()
+      return "does not end when asked to (SIGTERM)"
+    }
+    switch process.terminationReason {
+    case .exit: return process.terminationStatus == 0 ? "ended well" : "exit status \(process.terminationStatus)"
+    case .uncaughtSignal where process.terminationStatus == 15: return "ended well"
+    default: return "ended by signal \(process.terminationStatus)"
+    }
+  }
+
+  private func waitForEnd(milliseconds: Int) async throws {
+    for _ in 0..<(milliseconds / 50) where process.isRunning {
+      try await Task.sleep(for: .milliseconds(50))
+    }
+  }
+}
+
+struct GuestTrouble: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Skips that are right in every guest of Debian 12: FUSE has O_TMPFILE from Linux 6.2 on; trusted attributes need a
+/// daemon that kept CAP_SYS_ADMIN.
+let skipsOfThisKernel = ["no O_TMPFILE here", "trusted attributes may not be set here"]
+
+/// Runs one case and records what is wrong as issues of the calling test.
+func check(_ row: GuestCase, on kind: GuestKind, socket: String = "share.sock") async throws {
+  let place = try Workplace()
+  defer { place.remove() }
+  let arguments = ["--socket-path=\(socket)", "--shared-dir=\(place.share.path)"] + row.options
+  let daemon = try await RunningDaemon(arguments: arguments, socket: socket, in: place.home, log: place.daemonLog)
+  let report = try await runGuest(row, on: kind, socket: socket, in: place)
+  let end = try await daemon.stop()
+
+  let before = [
+    report.status == 0, report.failures.isEmpty, report.kernelComplaints.isEmpty, report.passed > 0,
+    end == "ended well",
+  ]
+  if before.contains(false) { place.keepLogs(as: "\(kind.rawValue)-\(row.name)") }
+  #expect(report.status == 0, "the guest's job; console: \(report.lines.suffix(15).joined(separator: "\n"))")
+  #expect(report.failures.isEmpty, "\(report.failures.joined(separator: "\n"))")
+  #expect(report.kernelComplaints.isEmpty)
+  #expect(report.passed > 0)
+  let allowed = skipsOfThisKernel + row.expectedSkips
+  let surprising = report.skips.filter { skip in !allowed.contains { skip.contains($0) } }
+  #expect(surprising.isEmpty, "\(surprising.joined(separator: "\n"))")
+  #expect(end == "ended well", "\(daemon.logged.suffix(2000))")
+  try await compareBothSides(report, in: place)
+}
+
+private func runGuest(
+  _ row: GuestCase, on kind: GuestKind, socket: String, in place: Workplace
+) async throws -> GuestReport {
+  var arguments = ["--share", socket, "--timeout", "420"] + row.runner
+  if !row.words.isEmpty {
+    let words = place.home.appending(path: "words")
+    try Data(row.words.joined(separator: "\n").utf8).write(to: words)
+    arguments += ["--add", "\(words.path):words"]
+  }
+  arguments.append(GuestRig.rig.appending(path: "jobs/check").path)
+  let status = try await runToEnd(
+    GuestRig.rig.appending(path: "run-\(kind.rawValue)").path, arguments, in: place.home, output: place.console)
+  let console = try String(decoding: Data(contentsOf: place.console), as: UTF8.self)
+  return GuestReport(status: status, console: console)
+}
+
+/// The guest's view of the tree, and what it wrote, against the host's own eyes.
+private func compareBothSides(_ report: GuestReport, in place: Workplace) async throws {
+  let seen = try #require(report.tree, "the guest showed no tree")
+  #expect(try await listing("tree", in: place) == seen)
+  #expect(try await listing("copy", in: place) == seen)
+  let written = try? String(contentsOf: place.share.appending(path: "from-guest.txt"), encoding: .utf8)
+  #expect(written == "written by the guest\n")
+  #expect(!FileManager.default.fileExists(atPath: place.share.appending(path: "checks").path))
+}
+
+private func listing(_ name: String, in place: Workplace) async throws -> [Substring] {
+  let guests = try #require(GuestRig.guests)
+  let output = place.home.appending(path: "listing")
+  let path = place.share.appending(path: name).path
+  let status = try await runToEnd("\(guests)/posixcheck", ["tree", path], in: place.home, output: output)
+  #expect(status == 0)
+  let text = try String(decoding: Data(contentsOf: output), as: UTF8.self)
+  return text.split(separator: "\n")
+}
