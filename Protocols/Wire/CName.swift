@@ -61,6 +61,40 @@ public struct CName: BitwiseCopyable {
     return true
   }
 
+  /// True if the bytes begin with `bytes`.
+  @inlinable
+  public func hasPrefix(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count <= count else { return false }
+    var index = 0
+    while index < bytes.count {
+      if self[index] != bytes[index] { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// The name without its first `length` bytes; the empty name if it is no longer than that.
+  @inlinable
+  public func dropFirst(_ length: Int) -> CName {
+    let skipped = min(max(length, 0), count)
+    return unsafe CName(base: base + skipped, count: count - skipped)
+  }
+
+  /// `prefix` and `name` as one name, built in `scratch`, which must outlive the result; nil if it does not fit there.
+  @inlinable
+  public static func joining(_ prefix: [UInt8], _ name: CName, in scratch: Segment) -> CName? {
+    let length = prefix.count + name.count
+    guard length < scratch.count else { return nil }
+    var index = 0
+    while index < prefix.count {
+      scratch.store(prefix[index], at: index)
+      index += 1
+    }
+    // The NUL that ends `name` comes along.
+    unsafe (scratch.base + index).copyMemory(from: name.base, byteCount: name.count + 1)
+    return unsafe CName(base: UnsafeRawPointer(scratch.base).assumingMemoryBound(to: CChar.self), count: length)
+  }
+
   /// The text, repaired where it is not UTF-8: for logs.
   public var description: String {
     unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)

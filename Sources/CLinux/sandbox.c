@@ -80,13 +80,6 @@ int clinux_become(uint32_t uid, uint32_t gid) {
   RESULT(setresuid(uid, uid, uid));
 }
 
-int clinux_processor_count(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  long count = sysconf(_SC_NPROCESSORS_ONLN);  // more than 1024 processors
-  return count > 0 ? (int)count : 1;
-}
-
 const char *clinux_environment(const char *name) { return getenv(name); }
 
 int clinux_wall_clock(int64_t *seconds, int64_t *nanoseconds) {

@@ -34,6 +34,7 @@ final class Share: Sendable {
 
   /// INIT flags in force; 0 before INIT.
   private let negotiated = Atomic<UInt64>(0)
+  private let minor = Atomic<UInt32>(0)
 
   init(
     _ options: ShareOptions, root: consuming FileDescriptor, descriptorDirectory: SharedDescriptor
@@ -90,6 +91,12 @@ final class Share: Sendable {
   var features: FuseInitFlags {
     get { FuseInitFlags(rawValue: negotiated.load(ordering: .relaxed)) }
     set { negotiated.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  /// FUSE minor version of the guest.
+  var guestMinor: UInt32 {
+    get { minor.load(ordering: .relaxed) }
+    set { minor.store(newValue, ordering: .relaxed) }
   }
 
   /// True once the guest has mounted the share.

@@ -80,6 +80,11 @@ extension Worker {
     return try open.file.status().mode & 0o6000 != 0
   }
 
+  /// FALLOCATE and COPY_FILE_RANGE change a file too but have no flag that says who asked: root keeps the bits.
+  private func unflaggedKill(_ request: Request) -> Bool {
+    share.features.contains(.handleKillprivV2) && request.header.uid != 0
+  }
+
   func sync(_ request: inout Request) throws(Errno) -> Answer {
     let arguments = try request.take(FuseFsyncIn.self)
     let open = try share.handles.acquire(arguments.fh)
@@ -95,7 +100,9 @@ extension Worker {
     }
     let open = try share.handles.acquire(arguments.fh)
     defer { share.handles.release(open) }
-    try open.file.allocate(mode: Int32(bitPattern: arguments.mode), offset: offset, length: length)
+    try clearingSetuid(unflaggedKill(request)) { () throws(Errno) in
+      try open.file.allocate(mode: Int32(bitPattern: arguments.mode), offset: offset, length: length)
+    }
     return .payload(0)
   }
 
@@ -123,9 +130,11 @@ extension Worker {
     defer { share.handles.release(source) }
     let target = try share.handles.acquire(arguments.fhOut)
     defer { share.handles.release(target) }
-    let count = try source.file.copyRange(
-      from: from, to: target.file, at: to, length: Int(min(arguments.len, limit)),
-      flags: UInt32(truncatingIfNeeded: arguments.flags))
+    let count = try clearingSetuid(unflaggedKill(request)) { () throws(Errno) in
+      try source.file.copyRange(
+        from: from, to: target.file, at: to, length: Int(min(arguments.len, limit)),
+        flags: UInt32(truncatingIfNeeded: arguments.flags))
+    }
     if wide { return answer(FuseCopyFileRangeOut(bytesCopied: UInt64(count))) }
     return answer(FuseWriteOut(size: UInt32(count)))
   }

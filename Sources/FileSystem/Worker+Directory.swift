@@ -62,6 +62,8 @@ extension Worker {
       let records = buffer.prefix(got)
       while let record = Record(records, at: &offset) {
         guard append(record, to: &writer, in: open.file, mount: mount?.mount) else {
+          // The file stands behind this record: the next request has to go back to it.
+          position = -1
           return .payload(writer.count)
         }
         position = record.next

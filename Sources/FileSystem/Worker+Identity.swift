@@ -30,6 +30,8 @@ extension Worker {
     if switchesUser, !share.features.contains(.createSuppGroup) {
       // The guest has checked the directory's permissions with groups that it does not tell us.
       _ = try? ThreadIdentity.setEffective(.dacOverride, true)
+      // From Linux 6.1 on (FUSE 7.37) it has also taken S_ISGID away where the user is not of the directory's group.
+      if share.guestMinor >= 37 { _ = try? ThreadIdentity.setEffective(.fsetid, true) }
     }
     return try body()
   }

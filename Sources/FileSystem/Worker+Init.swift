@@ -37,6 +37,7 @@ extension Worker {
     let accepted = offered.intersection(wantedFeatures())
     try checkMandatory(accepted)
     share.forgetGuest()
+    share.guestMinor = offer.minor
     share.features = accepted.union(.initExt)
     reply.features = accepted
     reply.maxReadahead = offer.maxReadahead

@@ -13,9 +13,6 @@ public enum CurrentProcess {
   public static var effectiveUser: UInt32 { clinux_effective_user() }
   public static var effectiveGroup: UInt32 { clinux_effective_group() }
 
-  /// Processors that this process may run on.
-  public static var processorCount: Int { Int(clinux_processor_count()) }
-
   /// A variable of the environment; nil if it is not set.
   public static func environment(_ name: String) -> String? {
     guard let value = unsafe name.withCString({ unsafe clinux_environment($0) }) else { return nil }

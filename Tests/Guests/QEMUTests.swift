@@ -61,5 +61,15 @@ extension Guests {
     func everyOtherWay(row: GuestCase) async throws {
       try await check(row, on: .qemu)
     }
+
+    /// Debian 13's kernel: newer FUSE, so other requests (supplementary groups, O_TMPFILE, statx).
+    @Test(
+      "a newer kernel holds the POSIX checks", .enabled(if: GuestRig.isSlow, GuestRig.slowOnly),
+      .timeLimit(.minutes(15)))
+    func newerKernel() async throws {
+      let guests = try await prepareGuests(suite: "trixie")
+      let row = GuestCase(name: "trixie-kernel", options: Self.attributes, runner: ["--guests", guests])
+      try await check(row, on: .qemu)
+    }
   }
 }

@@ -28,7 +28,6 @@ int clinux_parent_pid(void);
 uint32_t clinux_effective_user(void);
 uint32_t clinux_effective_group(void);
 int clinux_become(uint32_t uid, uint32_t gid);
-int clinux_processor_count(void);
 const char *clinux_environment(const char *name);
 int clinux_wall_clock(int64_t *seconds, int64_t *nanoseconds);
 

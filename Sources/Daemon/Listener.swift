@@ -1,0 +1,198 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The socket a frontend comes through. Bound before anything slow, so that a frontend that was started at the same
+// time finds it. A socket file that nobody serves any more is replaced; whether somebody does is asked of the kernel,
+// because a connection attempt would be taken for the frontend by the other daemon.
+
+internal import Linux
+
+/// Where the socket of a service comes from.
+public enum ListenerSource: Equatable, Sendable {
+  /// A socket file to make.
+  case path(String)
+  /// A descriptor that the parent process left open (--fd).
+  case descriptor(Int32)
+  /// A descriptor of the service manager (LISTEN_FDS): the one of this name, else the next one in order.
+  case passed(name: String)
+
+  public var description: String {
+    switch self {
+    case .path(let path): path
+    case .descriptor(let number): "descriptor \(number)"
+    case .passed: "a descriptor of the service manager"
+    }
+  }
+}
+
+/// A socket file that this process made.
+struct SocketFile: Sendable {
+  let path: Path
+  private let device: UInt64
+  private let inode: UInt64
+
+  init(_ path: Path) throws(Errno) {
+    self.path = path
+    let status = try path.status(following: false)
+    device = SocketFile.device(of: status)
+    inode = status.inode
+  }
+
+  /// Unlinks it, unless another daemon has put its own there meanwhile.
+  func remove() {
+    guard let status = try? path.status(following: false), status.inode == inode,
+      SocketFile.device(of: status) == device
+    else { return }
+    try? path.remove()
+  }
+
+  private static func device(of status: FileStatus) -> UInt64 {
+    UInt64(status.deviceMajor) << 32 | UInt64(status.deviceMinor)
+  }
+}
+
+/// An open socket of a service.
+struct OpenListener: Sendable {
+  let descriptor: SharedDescriptor
+  /// False for a socket whose other end is the frontend already.
+  let isListening: Bool
+  /// The file to remove at the end, if this process made it.
+  let file: SocketFile?
+}
+
+enum Listener {
+  /// The longest path that fits into a socket address, less its NUL (unix(7)).
+  static let longestPath = 107
+
+  /// Opens the sockets of all services, in order; if one cannot be had, none is left behind.
+  static func open(_ sources: [ListenerSource], group: String?) throws(HumanError) -> [OpenListener] {
+    var opened: [OpenListener] = []
+    var passed = ServiceManager.passedDescriptors()
+    do throws(HumanError) {
+      for source in sources {
+        switch source {
+        case .path(let path): opened.append(try bind(path, group: group))
+        case .descriptor(let number): opened.append(try adopt(File(raw: number), "--fd \(number)"))
+        case .passed(let name):
+          let index = passed.firstIndex { !name.isEmpty && $0.name == name } ?? passed.startIndex
+          guard passed.indices.contains(index) else {
+            throw .usage("no socket for '\(name)'; give --socket-path, --fd or start it from a systemd socket unit")
+          }
+          opened.append(try adopt(passed.remove(at: index).file, "a descriptor of the service manager"))
+        }
+      }
+    } catch {
+      for listener in opened { listener.file?.remove() }
+      throw error
+    }
+    return opened
+  }
+
+  private static func adopt(_ file: File, _ what: String) throws(HumanError) -> OpenListener {
+    guard file.closeOnExec() else {
+      throw .failure("\(what) is not open; let the program that starts this one pass the descriptor on")
+    }
+    do {
+      let isListening = try ListeningSocket.isListening(file)
+      let descriptor = SharedDescriptor(FileDescriptor(owning: file.raw))
+      return OpenListener(descriptor: descriptor, isListening: isListening, file: nil)
+    } catch {
+      throw .failure("\(what) is not a socket; pass a listening or connected unix socket")
+    }
+  }
+
+  private static func bind(_ text: String, group: String?) throws(HumanError) -> OpenListener {
+    let path = Path(text)
+    guard !text.isEmpty else { throw .usage("the socket path is empty; give --socket-path a file name") }
+    guard text.utf8.count <= longestPath else {
+      throw .failure(
+        "the socket path is \(text.utf8.count) bytes long and the kernel takes \(longestPath); give a shorter one, "
+          + "for example relative to the directory that the daemon is started in")
+    }
+    let groupID = try group.map { name throws(HumanError) in try identifier(ofGroup: name) }
+    // Two daemons that are started at once must not both find the same file stale.
+    let lock = lockDirectory(of: path)
+    defer { withExtendedLifetime(lock) {} }
+    try replaceStale(path)
+    do {
+      // 0700, or 0770 with a group, from the first moment on.
+      let socket = try ListeningSocket(path: text, mask: groupID == nil ? 0o077 : 0o007)
+      let file = try SocketFile(path)
+      do {
+        if let groupID { try path.setGroup(groupID) }
+      } catch {
+        file.remove()
+        throw HumanError.failure(
+          "cannot give the socket to group '\(group ?? "")' (\(error.message)); start as root or as a member of it")
+      }
+      let descriptor = SharedDescriptor(try socket.file.duplicate())
+      return OpenListener(descriptor: descriptor, isListening: true, file: file)
+    } catch let error as HumanError {
+      throw error
+    } catch let error as Errno {
+      throw bindFailure(path, error)
+    } catch {
+      throw .failure("cannot listen on '\(text)' (\(error))")
+    }
+  }
+
+  private static func bindFailure(_ path: Path, _ error: Errno) -> HumanError {
+    switch error {
+    case .noEntry, .notDirectory:
+      .failure("the directory of the socket '\(path)' does not exist; create '\(path.directory)' first")
+    case .accessDenied, .readOnly, .notPermitted:
+      .failure("no permission to create the socket '\(path)'; choose a directory that this user may write to")
+    case .addressInUse:
+      .failure("the socket '\(path)' appeared while it was being created; start one daemon per socket")
+    default:
+      .failure("cannot listen on '\(path)' (\(error.message)); choose another path")
+    }
+  }
+
+  private static func identifier(ofGroup name: String) throws(HumanError) -> UInt32 {
+    do {
+      return try Groups.identifier(of: name)
+    } catch {
+      throw .failure("there is no group '\(name)' for the socket; create it or give another --socket-group")
+    }
+  }
+
+  /// An exclusive lock on the directory that holds the socket. Nothing depends on it but two daemons that start in the
+  /// same millisecond, so it is done without if the directory cannot be opened or is locked for long.
+  private static func lockDirectory(of path: Path) -> SharedDescriptor? {
+    guard let opened = try? path.directory.open(flags: OpenFlags.readOnly | OpenFlags.directory) else { return nil }
+    let directory = SharedDescriptor(opened)
+    let exclusive: Int32 = 2  // LOCK_EX
+    for _ in 0..<100 {
+      if (try? directory.file.lockWhole(exclusive)) != nil { return directory }
+      _ = Poll.wait(nil, nil, timeoutNanoseconds: 5_000_000)
+    }
+    return nil
+  }
+
+  private static func replaceStale(_ path: Path) throws(HumanError) {
+    guard let status = try? path.status(following: false) else { return }
+    guard status.type == .socket else {
+      throw .failure("'\(path)' exists and is not a socket; remove it or choose another socket path")
+    }
+    if isServed(path, status) {
+      throw .failure("another program is serving the socket '\(path)'; stop it or choose another socket path")
+    }
+    do {
+      try path.remove()
+    } catch {
+      throw .failure("cannot replace the stale socket '\(path)' (\(error.message)); remove it or choose another path")
+    }
+  }
+
+  private static func isServed(_ path: Path, _ status: FileStatus) -> Bool {
+    if let served = try? path.isServed(status) { return served }
+    // A kernel without unix_diag: the list that every kernel has, which knows sockets by the path they were bound to.
+    guard let list = try? Path("/proc/net/unix").contents() else { return false }
+    return list.split(separator: "\n").contains { line in
+      let fields = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
+      // Flags: __SO_ACCEPTCON, the socket listens.
+      return fields.count == 8 && fields[3] == "00010000" && fields[7] == path.text
+    }
+  }
+}

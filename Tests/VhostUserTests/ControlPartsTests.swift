@@ -1,0 +1,127 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Linux
+import Synchronization
+import Testing
+import VhostUserProtocol
+import Virtio
+import Wire
+
+@testable import VhostUser
+
+/// The parts that need no connection.
+@Suite(.timeLimit(.minutes(1)))
+struct ControlPartsTests {
+  @Test func awakeTimeGrowsOnHitsAndShrinksToNothing() {
+    var awake = StayAwake(maximumMicroseconds: 50)
+    #expect(awake.windowNanoseconds == 0)
+    awake.learn(idleNanoseconds: 10_000)
+    #expect(awake.windowNanoseconds == 8_000)
+    for _ in 0..<10 { awake.learn(idleNanoseconds: 10_000) }
+    #expect(awake.windowNanoseconds == 50_000)
+    for _ in 0..<4 { awake.learn(idleNanoseconds: 1_000_000) }
+    #expect(awake.windowNanoseconds == 0)
+    var off = StayAwake(maximumMicroseconds: 0)
+    off.learn(idleNanoseconds: 0)
+    #expect(off.windowNanoseconds == 0)
+  }
+
+  @Test func aRateLimitCountsWhatItHoldsBack() {
+    let limit = RateLimit(intervalMilliseconds: 60_000)
+    #expect(limit.admit() == 0)
+    #expect(limit.admit() == nil)
+    let open = RateLimit(intervalMilliseconds: 0)
+    #expect(open.admit() == 0)
+    #expect(open.admit() == 0)
+  }
+
+  @Test func anEventSlotPointsWhereItWasLastPointed() throws {
+    let slot = try EventSlot()
+    let (first, second) = (try Event(), try Event())
+    slot.signal()
+    try slot.replace(with: try first.file.duplicate())
+    slot.signal()
+    #expect(first.drain() == 1)
+    try slot.replace(with: try second.file.duplicate())
+    slot.signal()
+    #expect(first.drain() == 0)
+    #expect(second.drain() == 1)
+    try slot.replace(with: nil)
+    slot.signal()
+    #expect(second.drain() == 0)
+    #expect(!slot.isConnected)
+  }
+
+  // MARK: Backend channel
+
+  private let window = WindowMapping(
+    regionID: 3, windowOffset: 0x2000, fileOffset: 0x1000, byteCount: 0x4000, writable: true)
+
+  /// The frontend's end of a channel on which SHMEM was negotiated.
+  private func channel() throws -> (channel: BackendChannel, peer: SharedSocket) {
+    let pair = try UnixSocket.pair()
+    let (ours, theirs) = (pair.first, pair.second)
+    let channel = BackendChannel(log: SilentLog())
+    try channel.attach(try ours.file.duplicate())
+    channel.negotiate([.shmem, .backendReq, .backendSendFd, .replyAck, .config])
+    try theirs.setTimeout(milliseconds: 5000)
+    return (channel, SharedSocket(theirs))
+  }
+
+  @Test(arguments: [UInt64(0), 1]) func aWindowIsMappedWhenTheFrontendSaysSo(answer: UInt64) throws {
+    let (channel, peer) = try channel()
+    let frontend = try Thread(name: "frontend") {
+      var descriptors = ReceivedDescriptors()
+      let request = try? peer.socket.receive(52, descriptors: &descriptors)
+      let body =
+        bytes(UInt64(3), UInt64(0x1000), UInt64(0x2000), UInt64(0x4000), UInt64(1))
+      let expected = bytes(UInt32(9), UInt32(9), UInt32(40)) + body
+      let verdict = request == expected && descriptors.count == 1 ? answer : 99
+      try? peer.socket.send(bytes(UInt32(9), UInt32(5), UInt32(8), verdict))
+    }
+    let file = try MemoryFile.create("test-window", byteCount: 0x8000)
+    #expect(channel.mapWindow(window, fileDescriptor: file.file.raw) == (answer == 0))
+    frontend.join()
+  }
+
+  @Test func aClosedChannelEndsTheWait() throws {
+    let (channel, peer) = try channel()
+    let closer = try Thread(name: "closer") {
+      _ = Poll.wait(peer.file, nil)
+      channel.close()
+    }
+    #expect(!channel.unmapWindow(window))
+    closer.join()
+    #expect(!channel.unmapWindow(window), "without a socket there is no window")
+  }
+
+  @Test func nonsenseForAnAnswerClosesTheChannel() throws {
+    let (channel, peer) = try channel()
+    try peer.socket.send([UInt8](repeating: 7, count: 20))
+    #expect(!channel.unmapWindow(window))
+    #expect(!channel.unmapWindow(window))
+  }
+
+  @Test func changedConfigurationIsToldWithoutWaiting() throws {
+    let (channel, peer) = try channel()
+    channel.configurationChanged()
+    var none = ReceivedDescriptors()
+    #expect(try peer.socket.receive(12, descriptors: &none) == bytes(UInt32(2), UInt32(1), UInt32(0)))
+    channel.negotiate([.backendReq])
+    channel.configurationChanged()
+    #expect(Poll.wait(peer.file, nil, timeoutNanoseconds: 20_000_000).first.isEmpty)
+  }
+
+  // MARK: Ranges
+
+  @Test func aRangeInTheMiddleOfAPageIsExact() throws {
+    let file = try MemoryFile.create("test-range", byteCount: 0x3000)
+    let whole = try Mapping(file.file, byteCount: 0x3000)
+    whole.segment.store(UInt32(0xfeed), at: 0x1234)
+    let range = try FileRange(file.file, offset: 0x1234, byteCount: 4)
+    #expect(range.memory.load(UInt32.self) == 0xfeed)
+    #expect(range.memory.count == 4)
+    #expect(throws: RangeRefusal.self) { try FileRange(file.file, offset: 0x2fff, byteCount: 2) }
+  }
+}
