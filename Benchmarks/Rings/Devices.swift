@@ -40,7 +40,20 @@ private func swiftDeviceTurn(_ queue: inout Virtqueue, _ chain: inout Chain) thr
   return sum
 }
 
-func runSwift(_ ring: GuestRing, batches: Int) -> Duration {
+/// A device that does what a device may not: makes an object per chain. Shows that the script would notice.
+@inline(never)
+private func swiftDeviceTurnThatAllocates(
+  _ queue: inout Virtqueue, _ chain: inout Chain, _ kept: inout CountingNotifier
+) throws(GuestFault) -> UInt64 {
+  while try queue.pop(into: &chain) {
+    kept = CountingNotifier()
+    queue.complete(chain, written: 1)
+  }
+  queue.flush()
+  return 0
+}
+
+func runSwift(_ ring: GuestRing, batches: Int, allocating: Bool = false) -> Duration {
   guard let memory = ring.guestMemory() else { fatalError("the bench's own memory is no good") }
   let notifier = CountingNotifier()
   do throws(GuestFault) {
@@ -51,11 +64,14 @@ func runSwift(_ ring: GuestRing, batches: Int) -> Duration {
       batchLimit: UInt16(GuestRing.batch))
     var chain = Chain()
     var sum: UInt64 = 0
+    var kept = notifier
     let clock = ContinuousClock()
     let start = clock.now
     for _ in 0..<batches {
       ring.offer()
-      sum &+= try swiftDeviceTurn(&queue, &chain)
+      sum &+=
+        allocating
+        ? try swiftDeviceTurnThatAllocates(&queue, &chain, &kept) : try swiftDeviceTurn(&queue, &chain)
     }
     let time = clock.now - start
     guard sum == 0, notifier.calls == batches else { fatalError("wrong answers") }

@@ -35,28 +35,25 @@ final class GuestRing {
   /// Below 1 MiB, below 4 GiB and above it, as a PC has them.
   private static let guestAddresses: [UInt64] = [0, 0x10_0000, 0x1_0000_0000]
 
-  private let hosts: [UnsafeMutableRawPointer]
+  private let memory: UnsafeMutableRawPointer
   private var available: UInt16 = 0
   private let table: UnsafeMutableRawPointer
   private let availableRing: UnsafeMutableRawPointer
   private let usedRing: UnsafeMutableRawPointer
 
   init(_ shape: ChainShape) {
-    var hosts = unsafe [UnsafeMutableRawPointer]()
-    for _ in GuestRing.guestAddresses {
-      let host = UnsafeMutableRawPointer.allocate(byteCount: GuestRing.regionSize, alignment: 4096)
-      unsafe host.initializeMemory(as: UInt8.self, repeating: 0, count: GuestRing.regionSize)
-      unsafe hosts.append(host)
-    }
-    unsafe self.hosts = hosts
-    unsafe table = hosts[1]
-    unsafe availableRing = hosts[1] + 0x8000
-    unsafe usedRing = hosts[1] + 0x1_0000
+    let byteCount = GuestRing.regionSize * GuestRing.guestAddresses.count
+    unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 4096)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    let rings = unsafe memory + GuestRing.regionSize
+    unsafe table = rings
+    unsafe availableRing = rings + 0x8000
+    unsafe usedRing = rings + 0x1_0000
     layOut(shape)
   }
 
   deinit {
-    for unsafe host in unsafe hosts { unsafe host.deallocate() }
+    unsafe memory.deallocate()
   }
 
   /// Buffers of 64 bytes, each in another region than the one before it; the last of a chain is the device's to write.
@@ -71,7 +68,7 @@ final class GuestRing {
         unsafe table.storeBytes(
           of: SplitDescriptor(address: address, length: UInt32(shape.length * 16), flags: DescriptorFlags.indirect),
           toByteOffset: head * 16, as: SplitDescriptor.self)
-        unsafe target = hosts[2] + offset
+        unsafe target = host(2) + offset
       }
       for index in 0..<shape.length {
         let region = (chain + index) % 3
@@ -87,6 +84,11 @@ final class GuestRing {
     for slot in 0..<GuestRing.size {
       unsafe availableRing.storeBytes(of: UInt16(slot % chains * 16), toByteOffset: 4 + slot * 2, as: UInt16.self)
     }
+  }
+
+  /// Where a region is mapped.
+  private func host(_ region: Int) -> UnsafeMutableRawPointer {
+    unsafe memory + region * GuestRing.regionSize
   }
 
   /// Makes the next batch available and asks for one interrupt at its end.
@@ -108,7 +110,7 @@ final class GuestRing {
       (0..<3).map { index in
         MemoryRegion(
           guestAddress: GuestRing.guestAddresses[index], userAddress: GuestRing.guestAddresses[index],
-          memory: unsafe Segment(base: hosts[index], count: GuestRing.regionSize), owner: self)
+          memory: unsafe Segment(base: host(index), count: GuestRing.regionSize), owner: self)
       })
   }
 
@@ -125,7 +127,7 @@ final class GuestRing {
       unsafe (regions + index).initialize(
         to: ring_region(
           guest: GuestRing.guestAddresses[index], size: UInt64(GuestRing.regionSize),
-          host: hosts[index].assumingMemoryBound(to: UInt8.self)))
+          host: host(index).assumingMemoryBound(to: UInt8.self)))
     }
     var loop = unsafe ring_loop()
     unsafe loop.descriptors = UnsafePointer(table.assumingMemoryBound(to: UInt8.self))

@@ -17,7 +17,7 @@ struct RingBench {
       print(
         """
         usage: bench-rings [--count N] [--rounds N]
-               bench-rings --instructions --only swift|c --chain 1|3|16|indirect --count N
+               bench-rings --instructions --only swift|c|allocating --chain 1|3|16|indirect --count N
         """)
       return
     }
@@ -51,6 +51,7 @@ struct RingBench {
       switch language {
       case .swift: runSwift(ring, batches: batches)
       case .c: runC(ring, batches: batches)
+      case .allocating: runSwift(ring, batches: batches, allocating: true)
       }
     guard ring.isDrained else { fatalError("\(language) left chains in the ring") }
     let (seconds, attoseconds) = time.components
@@ -61,6 +62,8 @@ struct RingBench {
 enum Language: String {
   case swift
   case c
+  /// The Swift device with an allocation per chain, to test the script with.
+  case allocating
 }
 
 /// The command line.

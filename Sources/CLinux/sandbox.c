@@ -129,7 +129,7 @@ int clinux_wait(int pid, int block, int *status) {
 
 int clinux_pipe(int fds[2]) { RESULT(pipe2(fds, O_CLOEXEC)); }
 
-int clinux_connect_datagram(const char *path) {
+static int datagram(const char *path, int (*attach)(int, const struct sockaddr *, socklen_t)) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   size_t length = strlen(path);
   if (length == 0 || length >= sizeof address.sun_path) return -ENAMETOOLONG;
@@ -142,11 +142,17 @@ int clinux_connect_datagram(const char *path) {
   }
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
-  if (connect(fd, (struct sockaddr *)&address, size) == 0) return fd;
+  if (attach(fd, (const struct sockaddr *)&address, size) == 0) return fd;
   int error = errno;
   close(fd);
   return -error;
 }
+
+static int attach_by_connect(int fd, const struct sockaddr *a, socklen_t size) { return connect(fd, a, size); }
+static int attach_by_bind(int fd, const struct sockaddr *a, socklen_t size) { return bind(fd, a, size); }
+
+int clinux_connect_datagram(const char *path) { return datagram(path, attach_by_connect); }
+int clinux_bind_datagram(const char *path) { return datagram(path, attach_by_bind); }
 
 // unix_diag: a dump of the listening unix sockets with the device and inode of their socket files. Unlike
 // /proc/net/unix this finds sockets that were bound by a relative path or through a symlink. The name as it was bound

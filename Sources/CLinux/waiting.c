@@ -20,10 +20,11 @@ int clinux_dup_onto(int source, int target) {
   }
 }
 
-int clinux_set_nonblocking(int fd) {
+int clinux_set_nonblocking(int fd, int on) {
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0) return -errno;
-  return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+  flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
 int clinux_set_socket_timeout(int fd, int64_t milliseconds) {

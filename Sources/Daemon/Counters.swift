@@ -30,27 +30,34 @@ public struct OperationReading: Sendable, Equatable {
 /// The report of one service.
 public struct CounterReport: Sendable {
   public let name: String
-  public let statistics: Statistics
+  public let statistics: EndpointStatistics
   public let operations: [OperationReading]
 
-  public init(name: String, statistics: Statistics, operations: [OperationReading]) {
+  public init(name: String, statistics: EndpointStatistics, operations: [OperationReading]) {
     self.name = name
     self.statistics = statistics
     self.operations = operations
   }
 
-  /// One line for the rings, then one for each operation that happened, the most expensive first.
+  /// One line for the rings, then one for each operation that happened, the most expensive (or frequent) first.
   public var lines: [String] {
     let rings = statistics
     var lines = [
       "\(name): sessions \(rings.sessions), messages \(rings.messages) (refused \(rings.refusedMessages)), "
         + "requests \(rings.chains), kicks \(rings.kicks), calls \(rings.calls), faults \(rings.faults)"
     ]
-    for operation in operations.filter({ $0.count > 0 }).sorted(by: { $0.totalNanoseconds > $1.totalNanoseconds }) {
-      lines.append(
-        "\(name): \(operation.name) \(operation.count), errors \(operation.errors), "
-          + "mean \(CounterReport.microseconds(operation.totalNanoseconds / operation.count)) us, "
-          + "longest \(CounterReport.microseconds(operation.longestNanoseconds)) us")
+    let order: (OperationReading, OperationReading) -> Bool = {
+      ($0.totalNanoseconds, $0.count) > ($1.totalNanoseconds, $1.count)
+    }
+    for operation in operations.filter({ $0.count > 0 }).sorted(by: order) {
+      var line = "\(name): \(operation.name) \(operation.count), errors \(operation.errors)"
+      // Not every device takes the time.
+      if operation.totalNanoseconds > 0 {
+        line +=
+          ", mean \(CounterReport.microseconds(operation.totalNanoseconds / operation.count)) us, "
+          + "longest \(CounterReport.microseconds(operation.longestNanoseconds)) us"
+      }
+      lines.append(line)
     }
     return lines
   }

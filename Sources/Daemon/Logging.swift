@@ -51,19 +51,19 @@ public struct DaemonLogHandler: LogHandler {
     let program: String
     private let syslog: DatagramSocket?
 
-    init(program: String, syslog: consuming DatagramSocket?) {
+    init(program: String, syslog: DatagramSocket?) {
       self.program = program
       self.syslog = syslog
     }
 
     func write(_ level: Logger.Level, _ text: String) {
-      if syslog != nil, sendToSyslog(level, text) { return }
+      if let syslog, send(level, text, to: syslog) { return }
       let line = "[\(LogTime.text(WallClock.now)) \(name(level)) \(program)] \(text)\n"
       try? File(raw: 2).write(line)
     }
 
     /// False if the system's logger does not take it (it was restarted): then the line goes to standard error.
-    private func sendToSyslog(_ level: Logger.Level, _ text: String) -> Bool {
+    private func send(_ level: Logger.Level, _ text: String, to socket: DatagramSocket) -> Bool {
       let severity =
         switch level {
         case .critical, .error: 3
@@ -73,10 +73,7 @@ public struct DaemonLogHandler: LogHandler {
         }
       // RFC 3164 with LOG_USER; the logger adds the time.
       let line = "<\(8 + severity)>\(program)[\(CurrentProcess.identifier)]: \(text)"
-      switch syslog {
-      case .some(let socket): return (try? socket.send(line)) != nil
-      case .none: return false
-      }
+      return (try? socket.send(line)) != nil
     }
 
     private func name(_ level: Logger.Level) -> String {

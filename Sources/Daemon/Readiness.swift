@@ -6,7 +6,7 @@ internal import Linux
 /// Tells the service manager how the daemon is doing (sd_notify). Made before the sandbox, because the manager's
 /// socket cannot be reached from inside; used by the process that the manager started, because a message from another
 /// one is dropped (NotifyAccess=main).
-struct Readiness: ~Copyable, Sendable {
+struct Readiness: Sendable {
   private let socket: DatagramSocket?
 
   init() {
@@ -19,9 +19,6 @@ struct Readiness: ~Copyable, Sendable {
   func stopping() { send("STOPPING=1") }
 
   private func send(_ text: String) {
-    switch socket {
-    case .some(let socket): try? socket.send(text)
-    case .none: break
-    }
+    try? socket?.send(text)
   }
 }

@@ -82,6 +82,16 @@ public struct Pipe: Sendable {
   }
 }
 
+extension File {
+  /// Open descriptors beside 0, 1 and 2 that are not in `kept`: called before this process opened any, they are those
+  /// that the starting process left open. Only the first 1024 numbers are looked at.
+  public static func inherited(except kept: [File]) -> [File] {
+    (3..<1024).map { File(raw: $0) }.filter { file in
+      !kept.contains(file) && clinux_fcntl(file.raw, 1 /* F_GETFD */, 0) >= 0
+    }
+  }
+}
+
 /// Runs `body` with a NULL-terminated array of C strings that live as long as the call.
 private func withCStrings<Result>(
   _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result

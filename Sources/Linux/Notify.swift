@@ -4,18 +4,32 @@
 // The service manager's two conventions: sd_notify(3) and sd_listen_fds(3), and datagrams in general (syslog).
 
 internal import CLinux
+internal import Wire
 
 /// A connected datagram socket. It stays usable inside a sandbox: what counts is when it was connected.
-public struct DatagramSocket: ~Copyable, Sendable {
-  private let descriptor: FileDescriptor
+public struct DatagramSocket: Sendable {
+  private let descriptor: SharedDescriptor
 
   /// Connects to a socket file, or to an abstract name if `path` begins with "@".
   public init(to path: String) throws(Errno) {
     let result = unsafe path.withCString { unsafe clinux_connect_datagram($0) }
-    descriptor = FileDescriptor(owning: try checked(result))
+    descriptor = SharedDescriptor(FileDescriptor(owning: try checked(result)))
+  }
+
+  /// Receives what is sent to `path`; "@" as above. For whoever starts daemons and waits until they are ready.
+  public init(boundTo path: String) throws(Errno) {
+    let result = unsafe path.withCString { unsafe clinux_bind_datagram($0) }
+    descriptor = SharedDescriptor(FileDescriptor(owning: try checked(result)))
   }
 
   public var file: File { descriptor.file }
+
+  /// Waits for the next datagram, as text of at most 4096 bytes.
+  public func receive() throws(Errno) -> String {
+    let scratch = Scratch(byteCount: 4096)
+    let count = try file.read(into: scratch.segment)
+    return String(decoding: scratch.segment.prefix(count).bytes(), as: UTF8.self)
+  }
 
   /// One datagram.
   public func send(_ text: String) throws(Errno) {

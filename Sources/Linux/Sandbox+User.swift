@@ -46,7 +46,8 @@ extension Sandbox {
 
   private static func writeMap(_ file: String, _ text: String) throws(SandboxError) {
     do {
-      try Path("/proc/self/\(file)").open(flags: OpenFlags.writeOnly).file.write(text)
+      let map = try Path("/proc/self/\(file)").open(flags: OpenFlags.writeOnly)
+      try map.file.write(text)
     } catch {
       throw SandboxError(
         message: "cannot write /proc/self/\(file) (\(error.message)); start as root or choose --sandbox=none")

@@ -43,12 +43,13 @@ public enum Signal: Int32, Sendable {
 }
 
 /// A signalfd: the signals are blocked in the calling thread and in all that it starts from then on.
-public struct SignalDescriptor: ~Copyable, Sendable {
-  private let descriptor: FileDescriptor
+public struct SignalDescriptor: Sendable {
+  private let descriptor: SharedDescriptor
 
   public init(_ signals: [Signal]) throws(Errno) {
     let numbers = signals.map { $0.rawValue }
-    descriptor = FileDescriptor(owning: try checked(unsafe clinux_signalfd(numbers, Int32(numbers.count))))
+    let raw = try checked(unsafe clinux_signalfd(numbers, Int32(numbers.count)))
+    descriptor = SharedDescriptor(FileDescriptor(owning: raw))
   }
 
   /// For `Poll`.

@@ -21,9 +21,9 @@ extension Event {
 }
 
 extension File {
-  /// Sets O_NONBLOCK on the open file, which everybody who holds it shares.
-  public func setNonBlocking() throws(Errno) {
-    try checked(clinux_set_nonblocking(raw))
+  /// Sets or clears O_NONBLOCK on the open file, for everybody who holds it.
+  public func setNonBlocking(_ on: Bool) throws(Errno) {
+    try checked(clinux_set_nonblocking(raw, on ? 1 : 0))
   }
 }
 

@@ -35,6 +35,8 @@ final class BackendChannel: DeviceHost {
 
   /// Takes over the socket; an earlier one is shut down.
   func attach(_ descriptor: consuming FileDescriptor) throws(Errno) {
+    // A non-blocking socket would know no time-out.
+    try descriptor.file.setNonBlocking(false)
     let socket = UnixSocket(descriptor)
     try socket.setTimeout(milliseconds: BackendChannel.answerMilliseconds)
     let shared = SharedSocket(socket)

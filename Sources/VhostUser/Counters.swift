@@ -6,7 +6,7 @@
 internal import Synchronization
 
 /// A snapshot of an endpoint's counters.
-public struct Statistics: Sendable, Equatable {
+public struct EndpointStatistics: Sendable, Equatable {
   /// Frontends that sent at least one valid message.
   public var sessions = 0
   /// Messages from frontends.
@@ -44,8 +44,8 @@ final class Counters: Sendable {
     queues = (0..<queueCount).map { _ in QueueCounters() }
   }
 
-  var snapshot: Statistics {
-    var sum = Statistics()
+  var snapshot: EndpointStatistics {
+    var sum = EndpointStatistics()
     sum.sessions = sessions.load(ordering: .relaxed)
     sum.messages = messages.load(ordering: .relaxed)
     sum.refusedMessages = refusedMessages.load(ordering: .relaxed)

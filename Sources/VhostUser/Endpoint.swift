@@ -100,7 +100,7 @@ public final class Endpoint: Sendable {
   }
 
   /// From any thread, at any time.
-  public var statistics: Statistics { counters.snapshot }
+  public var statistics: EndpointStatistics { counters.snapshot }
 
   /// Ends `run`, from any thread: the frontend is cut off, queues stop after what they are doing, the device is reset.
   /// Does not wait. For good: an endpoint runs once.
@@ -115,6 +115,7 @@ public final class Endpoint: Sendable {
     guard let wake else { return .failed(.tooManyFiles) }
     switch source {
     case .connected(let socket):
+      do { try socket.file.setNonBlocking(false) } catch { return .failed(error) }
       var nobody = Visitors(listener: nil, wake: wake.event.file, log: log)
       switch serve(socket, &nobody, wake) {
       case .stopped: return .stopped
@@ -137,7 +138,11 @@ public final class Endpoint: Sendable {
 
   private func serve(_ socket: SharedSocket, _ visitors: inout Visitors, _ wake: SharedEvent) -> ConnectionEnd {
     active.withLock { $0 = socket }
-    defer { active.withLock { $0 = nil } }
+    defer {
+      active.withLock { $0 = nil }
+      // The frontend must notice, whoever still holds the socket.
+      socket.shutDown()
+    }
     let session: Session
     do {
       session = try Session(

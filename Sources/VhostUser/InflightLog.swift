@@ -22,16 +22,14 @@ final class InflightLog: Sendable {
   private let queueSize: UInt16
   private let stride: Int
 
-  /// A fresh area for the frontend: its file and its description. Nil for impossible sizes.
-  static func create(
-    _ wanted: InflightDescription
-  ) throws(Errno) -> (file: SharedDescriptor, description: InflightDescription)? {
+  /// A fresh area for the frontend: its file and its description. Nil for impossible sizes, or if the host refused.
+  static func create(_ wanted: InflightDescription) -> (file: SharedDescriptor, description: InflightDescription)? {
     guard wanted.queueCount > 0, wanted.queueCount <= mostQueues, wanted.queueSize > 0,
       Int(wanted.queueSize) <= SplitRingLayout.maximumQueueSize
     else { return nil }
     let byteCount = Int(wanted.queueCount) * InflightLayout.splitQueueSize(Int(wanted.queueSize))
     // Zeroes: version 0 says that nobody has used it.
-    let file = try MemoryFile.create("martlet-inflight", byteCount: byteCount)
+    guard let file = try? MemoryFile.create("martlet-inflight", byteCount: byteCount) else { return nil }
     let description = InflightDescription(
       mmapSize: UInt64(byteCount), queueCount: wanted.queueCount, queueSize: wanted.queueSize)
     return (SharedDescriptor(file), description)

@@ -35,6 +35,14 @@ struct QueuePlan: Sendable {
   var dirtyLog: DirtyLog?
   var spinMicroseconds: Int
 
+  /// Where the queue goes on: what the inflight area knows counts more than what anybody remembers.
+  var firstAvailable: UInt16 {
+    guard let inflight, let used = rings?.used.load(UInt16.self, at: SplitRingLayout.usedIndexOffset) else {
+      return nextAvailable
+    }
+    return inflight.resumeIndex(index, ringSize: size, usedIndex: used) ?? nextAvailable
+  }
+
   /// The ring's areas in mapped memory; nil if they do not lie in it. The driver sizes them for its EVENT_IDX.
   var rings: RingAreas? {
     let count = Int(size)
@@ -54,7 +62,7 @@ struct QueuePlan: Sendable {
     guard let rings else { throw .badRing }
     return try Virtqueue(
       VirtqueueConfiguration(
-        size: size, rings: rings, memory: memory, features: features, nextAvailable: nextAvailable,
+        size: size, rings: rings, memory: memory, features: features, nextAvailable: firstAvailable,
         notifier: notifier, inflight: inflight?.region(index, ringSize: size), dirtyLog: dirtyLog,
         loggedUsedAddress: addresses.flags.contains(.log) ? addresses.log : nil))
   }
@@ -68,10 +76,17 @@ final class QueueRunner: Sendable {
   private let counters: QueueCounters
   private let onFault: @Sendable (GuestFault) -> Void
   private let control: Event
-  private let stopping = Atomic<Bool>(false)
+  /// What the control thread wants: see `Wish`. One load per batch.
+  private let wishes = Atomic<UInt8>(0)
+  private let newMemory = Mutex<GuestMemory?>(nil)
   // Written by the thread before it ends, read after it was joined.
   private let finalAvailable: Atomic<UInt16>
   private let fault = Atomic<Bool>(false)
+
+  private enum Wish {
+    static let stop: UInt8 = 1
+    static let takeMemory: UInt8 = 2
+  }
 
   /// Nanoseconds between two looks at a ring without kicks: while it is busy, and when it has been quiet.
   private static let briskPollNanoseconds: Int64 = 50_000
@@ -98,7 +113,16 @@ final class QueueRunner: Sendable {
   }
 
   func requestStop() {
-    stopping.store(true, ordering: .releasing)
+    wishes.bitwiseOr(Wish.stop, ordering: .releasing)
+    control.signal()
+  }
+
+  /// Gives the queue another memory table without waiting for it: the frontend may be waiting for our answer before it
+  /// answers a request that this very queue has made (QEMU's ADD_MEM_REG for a window that a device mapped). The old
+  /// table's mappings stay valid until the thread lets go of them.
+  func adopt(_ memory: GuestMemory) {
+    newMemory.withLock { $0 = memory }
+    wishes.bitwiseOr(Wish.takeMemory, ordering: .releasing)
     control.signal()
   }
 
@@ -115,20 +139,46 @@ final class QueueRunner: Sendable {
   // MARK: Owner thread
 
   private func run() {
-    do {
-      var queue = try plan.makeQueue()
-      device.start(&queue, at: plan.index, host: host)
-      do {
-        try drain(&queue)
-      } catch {
-        report(error)
-      }
-      device.stop(&queue, at: plan.index)
-      queue.flush()
-      finalAvailable.store(queue.nextAvailable, ordering: .releasing)
+    var plan = plan
+    do throws(GuestFault) {
+      while try runOnce(&plan) {}
     } catch {
       report(error)
     }
+    finalAvailable.store(plan.nextAvailable, ordering: .releasing)
+  }
+
+  /// Runs the queue until it is stopped (false) or has to be made anew with another memory table (true).
+  private func runOnce(_ plan: inout QueuePlan) throws(GuestFault) -> Bool {
+    var queue = try plan.makeQueue()
+    device.start(&queue, at: plan.index, host: host)
+    var fault: GuestFault?
+    do {
+      try drain(&queue)
+    } catch {
+      fault = error
+    }
+    device.stop(&queue, at: plan.index)
+    queue.flush()
+    plan.nextAvailable = queue.nextAvailable
+    let memory = takeMemory()
+    if let memory { plan.memory = memory }
+    switch fault {
+    case nil:
+      // Not by whether there was memory: a wish may come again after its memory was taken with an earlier one.
+      return wishes.load(ordering: .acquiring) & Wish.stop == 0
+    case .addressOutsideMemory where memory != nil:
+      // The driver used memory that was added while we looked at the old table: that chain is taken again.
+      plan.nextAvailable &-= 1
+      return true
+    case .some(let fault):
+      throw fault
+    }
+  }
+
+  private func takeMemory() -> GuestMemory? {
+    wishes.bitwiseAnd(~Wish.takeMemory, ordering: .acquiring)
+    return newMemory.withLock { $0.take() }
   }
 
   private func report(_ error: GuestFault) {
@@ -137,7 +187,7 @@ final class QueueRunner: Sendable {
     onFault(error)
   }
 
-  /// Serves until asked to stop. The ring is looked at before the first sleep: a kick may have come while no thread
+  /// Serves until the control thread wants something. The ring is looked at before the first sleep: a kick may have come while no thread
   /// was there.
   private func drain(_ queue: inout Virtqueue) throws(GuestFault) {
     var awake = StayAwake(maximumMicroseconds: plan.spinMicroseconds)
@@ -146,7 +196,7 @@ final class QueueRunner: Sendable {
     while true {
       var worked = false
       repeat {
-        if stopping.load(ordering: .acquiring) { return }
+        if wishes.load(ordering: .acquiring) != 0 { return }
         let served = try device.process(&queue, at: plan.index)
         if served == 0 { break }
         worked = true
@@ -175,38 +225,40 @@ final class QueueRunner: Sendable {
       Processors.spinPause()
       turns &+= 1
       if turns & 15 != 0 { continue }
-      if stopping.load(ordering: .relaxed) { return false }
+      if wishes.load(ordering: .relaxed) != 0 { return false }
       if Clock.monotonic - start > window { return false }
     }
   }
 
   /// Sleeping until the driver kicks or the control thread wants something.
   private struct KickWaiter {
-    private let kick: SharedDescriptor?
+    /// Keeps `kick` open.
+    private let owner: SharedDescriptor?
+    private let kick: File?
     private let polls: Bool
     private let control: File
     private let counters: QueueCounters
     /// Wake-ups in a row that brought nothing: the descriptor is no eventfd, or its other end is gone.
     private var duds = 0
+    private static let mostDuds = 16
 
     init(_ source: KickSource, control: File, counters: QueueCounters) {
       switch source {
-      case .event(let descriptor): (kick, polls) = (descriptor, false)
-      case .polling: (kick, polls) = (nil, true)
-      case .messages: (kick, polls) = (nil, false)
+      case .event(let descriptor): (owner, kick, polls) = (descriptor, descriptor.file, false)
+      case .polling: (owner, kick, polls) = (nil, nil, true)
+      case .messages: (owner, kick, polls) = (nil, nil, false)
       }
       self.control = control
       self.counters = counters
     }
 
     mutating func wait(brisk: Bool) {
-      let usable = duds < 16 ? kick : nil
+      let isDead = duds >= KickWaiter.mostDuds
       let nap = brisk ? QueueRunner.briskPollNanoseconds : QueueRunner.calmPollNanoseconds
-      let looksAgain = polls || (kick != nil && usable == nil)
-      let ready = Poll.wait(usable?.file, control, timeoutNanoseconds: looksAgain ? nap : -1)
+      let ready = Poll.wait(isDead ? nil : kick, control, timeoutNanoseconds: polls || isDead ? nap : -1)
       if !ready.second.isEmpty { control.drainEvent() }
-      guard let usable, !ready.first.isEmpty else { return }
-      if ready.first.contains(.input), usable.file.drainEvent() > 0 {
+      guard let kick, !ready.first.isEmpty else { return }
+      if ready.first.contains(.input), kick.drainEvent() > 0 {
         counters.kicks.add(1, ordering: .relaxed)
         duds = 0
       } else {

@@ -5,6 +5,7 @@
 
 internal import Linux
 internal import VhostUserProtocol
+internal import Virtio
 internal import VirtioProtocol
 
 /// One ring as the control thread sees it.
@@ -55,6 +56,11 @@ final class RingState {
     precondition(self.runner == nil, "the ring runs already")
     thread = try runner.start(name: name)
     self.runner = runner
+  }
+
+  /// The ring goes on with another memory table; does not wait for it.
+  func adopt(_ memory: GuestMemory) {
+    runner?.adopt(memory)
   }
 
   /// Tells the thread to stop, without waiting: so that several stop at the same time.

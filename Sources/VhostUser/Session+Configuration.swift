@@ -38,7 +38,7 @@ extension Session {
     guard bytes.count >= Int(header.size) else { return .refused("payload too short") }
     let accepted = device.writeConfiguration(
       offset: Int(header.offset), bytes: bytes.prefix(Int(header.size)).bytes())
-    return accepted ? .done : .refused("bytes \(header.offset) to \(header.offset + header.size) are read-only")
+    return accepted ? .done : .refused("the \(header.size) bytes from \(header.offset) on are read-only")
   }
 
   func setBackendSocket(_ message: inout Message) -> Outcome {

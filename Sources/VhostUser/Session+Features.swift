@@ -41,7 +41,9 @@ extension Session {
     // QEMU's gpu sends bits that were never offered.
     let accepted = wanted.intersection(offeredFeatures)
     if accepted != wanted {
-      log(.debug, "ignoring features that were not offered: 0x\(String(wanted.subtracting(accepted).rawValue, radix: 16))")
+      log(
+        .debug, "ignoring features that were not offered: 0x\(String(wanted.subtracting(accepted).rawValue, radix: 16))"
+      )
     }
     if accepted != features {
       stopRings()

@@ -10,22 +10,13 @@ internal import Wire
 extension Session {
   /// 20 bytes from some frontends, 24 from others; always 24 back.
   func getInflight(_ message: borrowing Message) throws(StreamLost) -> Outcome {
-    var reason = "sizes out of range"
-    if let wanted = inflightDescription(message.payload) {
-      do {
-        if let (file, description) = try InflightLog.create(wanted) {
-          try connection.reply(to: message.header, description, files: [file.file])
-          return .replied
-        }
-      } catch let error as Errno {
-        reason = error.message
-      } catch let error as StreamLost {
-        throw error
-      } catch {}
+    guard let wanted = inflightDescription(message.payload), let fresh = InflightLog.create(wanted) else {
+      // A size of 0 and no descriptor.
+      try connection.reply(to: message.header, InflightDescription())
+      return .replyRefused("impossible sizes, or the host has no memory for it")
     }
-    // A size of 0 and no descriptor.
-    try connection.reply(to: message.header, InflightDescription())
-    return .replyRefused(reason)
+    try connection.reply(to: message.header, fresh.description, files: [fresh.file.file])
+    return .replied
   }
 
   func setInflight(_ message: inout Message) -> Outcome {

@@ -12,27 +12,25 @@ internal import Wire
 extension Session {
   /// Answered with the log's description: QEMU only looks at the request, the vhost crate wants these bytes.
   func setLogBase(_ message: inout Message) throws(StreamLost) -> Outcome {
-    let reason: String
-    if let description = message.value(LogDescription.self), let descriptor = message.descriptors.takeFirst() {
-      do {
-        let range = try FileRange(descriptor.file, offset: description.offset, byteCount: description.size)
-        stopRings()
-        dirtyLog = DirtyLog(bitmap: range.memory, owner: range.mapping)
-        if case .refused(let problem) = resumeRings() { log(.warning, "\(problem)") }
-        try connection.reply(to: message.header, description)
-        return .replied
-      } catch let error as RangeRefusal {
-        reason = error.reason
-      } catch let error as StreamLost {
-        throw error
-      } catch {
-        reason = "unknown"
-      }
-    } else {
-      reason = "only a log in shared memory (LOG_SHMFD) is supported"
+    guard let description = message.value(LogDescription.self), let descriptor = message.descriptors.takeFirst() else {
+      return try refuseLog(message.header, "only a log in shared memory (LOG_SHMFD) is supported")
     }
-    // An empty reply: the sender waits for one, and the log would not have been written.
-    try connection.reply(to: message.header) { _ in }
+    let range: FileRange
+    do {
+      range = try FileRange(descriptor.file, offset: description.offset, byteCount: description.size)
+    } catch {
+      return try refuseLog(message.header, error.reason)
+    }
+    stopRings()
+    dirtyLog = DirtyLog(bitmap: range.memory, owner: range.mapping)
+    if case .refused(let problem) = resumeRings() { log(.warning, "\(problem)") }
+    try connection.reply(to: message.header, description)
+    return .replied
+  }
+
+  /// An empty reply: the sender waits for one, and must not believe that the log is written.
+  private func refuseLog(_ header: MessageHeader, _ reason: String) throws(StreamLost) -> Outcome {
+    try connection.reply(to: header) { _ in }
     log(.error, "the dirty log cannot be used, a migration would lose data: \(reason)")
     return .replyRefused(reason)
   }

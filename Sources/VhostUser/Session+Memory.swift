@@ -1,8 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guest memory. Queues work on a snapshot, so a change pauses those that run and starts them again with the new one,
-// at the same index. Regions belong to the connection: they survive device resets and stopped rings.
+// Guest memory. Queues work on a snapshot. A new table pauses those that run and starts them again at the same index; a
+// region that is added or removed is handed to them without waiting, because a queue may be waiting for the frontend
+// (see QueueRunner.adopt). Regions belong to the connection: they survive device resets and stopped rings.
 
 internal import Linux
 internal import VhostUserProtocol
@@ -29,7 +30,9 @@ extension Session {
     } catch {
       return .refused(error.reason)
     }
-    return adopt(next)
+    stopRings()
+    memory = next
+    return resumeRings()
   }
 
   func getMaximumMemorySlots(_ message: borrowing Message) throws(StreamLost) -> Outcome {
@@ -46,7 +49,7 @@ extension Session {
     } catch {
       return .refused(error.reason)
     }
-    return adopt(next)
+    return handOver(next)
   }
 
   /// A descriptor may come along; it is closed with the message.
@@ -58,12 +61,12 @@ extension Session {
     } catch {
       return .refused(error.reason)
     }
-    return adopt(next)
+    return handOver(next)
   }
 
-  private func adopt(_ next: MemoryTable) -> Outcome {
-    stopRings()
+  private func handOver(_ next: MemoryTable) -> Outcome {
     memory = next
+    for ring in rings { ring.adopt(next.snapshot) }
     return resumeRings()
   }
 }

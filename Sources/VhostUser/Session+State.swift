@@ -38,7 +38,7 @@ extension Session {
 
   /// Waits for the transfer; the frontend has closed its end before it asks.
   func checkState(_ message: borrowing Message) throws(StreamLost) -> Outcome {
-    let succeeded = transfer?.wait(unless: environment.stopped) ?? false
+    let succeeded = transfer?.wait(unless: environment.stopped, or: connection.socket.file) ?? false
     transfer = nil
     try connection.reply(to: message.header, UInt64(succeeded ? 0 : 1))
     return succeeded ? .replied : .replyRefused("the transfer of the device's state failed")

@@ -81,7 +81,7 @@ extension Session {
     if what.hasDescriptor {
       guard let descriptor = message.descriptors.takeFirst() else { return .refused("the descriptor is missing") }
       // Only this process reads it; a read must not wait if somebody else did.
-      do { try descriptor.file.setNonBlocking() } catch { return .refused(error.message) }
+      do { try descriptor.file.setNonBlocking(true) } catch { return .refused(error.message) }
       kick = .event(SharedDescriptor(descriptor))
     } else if protocolFeatures.contains(.inbandNotifications) {
       kick = .messages
@@ -179,23 +179,17 @@ extension Session {
     } catch {
       return .refused("ring \(ring.index) cannot run: \(error.message)")
     }
-    log(.debug, "ring \(ring.index) runs from \(plan.nextAvailable), \(ring.size) entries")
+    log(.debug, "ring \(ring.index) runs from \(plan.firstAvailable), \(ring.size) entries")
     return .done
   }
 
   private func plan(_ ring: RingState) -> QueuePlan? {
     guard let addresses = ring.addresses, let kick = ring.kick else { return nil }
     let features = features ?? []
-    var plan = QueuePlan(
+    return QueuePlan(
       index: ring.index, size: ring.size, addresses: addresses, memory: memory.snapshot, features: features,
       nextAvailable: ring.base, kick: kick, notifier: ring.notifier, inflight: inflight,
       dirtyLog: features.contains(.logAll) ? dirtyLog : nil, spinMicroseconds: environment.options.effectiveSpin)
-    if let inflight, let used = plan.rings?.used.load(UInt16.self, at: SplitRingLayout.usedIndexOffset),
-      let index = inflight.resumeIndex(ring.index, ringSize: ring.size, usedIndex: used)
-    {
-      plan.nextAvailable = index
-    }
-    return plan
   }
 
   /// Before a queue runs, the device knows what the driver accepted; vhost's own bits are none of its business.

@@ -23,13 +23,21 @@ final class StateTransfer {
     thread = try Thread(name: saves ? "state-save" : "state-load") { pump.run(saves: saves) }
   }
 
-  /// Waits for the end; false if it failed, or if `stopped` got input first, which cancels it.
-  func wait(unless stopped: File) -> Bool {
-    let ready = Poll.wait([pump.finished.file, stopped])
+  /// Waits for the end; false if it failed, or if `stopped` got input or `frontend` hung up first, which cancels it:
+  /// the other end of the state's descriptor may be in the hands of somebody who is still there.
+  func wait(unless stopped: File, or frontend: File) -> Bool {
+    var ready = Poll.wait([pump.finished.file, stopped, frontend])
+    while ready[0].isEmpty, ready[1].isEmpty, ready[2].isDisjoint(with: [.hangUp, .error]) {
+      // The next message is there already: the frontend's going has to be looked for.
+      _ = Poll.wait(pump.finished.file, stopped, timeoutNanoseconds: StateTransfer.frontendCheckNanoseconds)
+      ready = Poll.wait([pump.finished.file, stopped, frontend])
+    }
     if ready[0].isEmpty { pump.cancelled.signal() }
     join()
     return pump.succeeded.load(ordering: .acquiring)
   }
+
+  private static let frontendCheckNanoseconds: Int64 = 50_000_000
 
   /// Ends it at once.
   func cancel() {

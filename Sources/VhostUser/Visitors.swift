@@ -63,8 +63,12 @@ struct Visitors {
   private mutating func accept() {
     guard let listener else { return }
     do {
+      // Somebody else may hold the listener too and be faster; waiting in accept would be for ever.
+      try listener.socket.file.setNonBlocking(true)
       silent.append(SharedSocket(try listener.socket.accept()))
       if silent.count > Visitors.mostSilent { silent.removeFirst() }
+    } catch .tryAgain {
+      return
     } catch {
       log.log(.error, limit: limit) { "a connection cannot be accepted: \(error.message)" }
       _ = Poll.wait(wake, nil, timeoutNanoseconds: Visitors.retryNanoseconds)

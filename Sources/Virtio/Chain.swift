@@ -12,7 +12,8 @@ public struct Chain: ~Copyable {
   public internal(set) var head: UInt16 = 0
   private var storage: UnsafeMutablePointer<Segment>
   private var capacity: Int
-  private var readableCount = 0
+  /// Set by the queue, segment by segment; the list starts with so many.
+  var readableCount = 0
   private var writableCount = 0
 
   /// - Parameter capacity: segments held without growing.
@@ -33,6 +34,7 @@ public struct Chain: ~Copyable {
   @inline(__always)
   public var writable: Segments { unsafe Segments(start: storage + readableCount, count: writableCount) }
 
+  /// Empties the list. A chain that breaks the rules shows at most the readable segments before the fault.
   @inline(__always)
   mutating func begin(head: UInt16) {
     self.head = head
@@ -40,18 +42,17 @@ public struct Chain: ~Copyable {
     writableCount = 0
   }
 
-  /// Appends a segment; false for a readable one after a writable one.
+  /// Puts a segment at `index`: the queue fills the list from 0 on, then calls `finish`.
   @inline(__always)
-  mutating func append(_ segment: Segment, writable: Bool) -> Bool {
-    let count = readableCount &+ writableCount
-    if count == capacity { grow() }
-    unsafe (storage + count).initialize(to: segment)
-    if writable {
-      writableCount &+= 1
-      return true
-    }
-    readableCount &+= 1
-    return writableCount == 0
+  mutating func set(_ index: Int, to segment: Segment) {
+    if index == capacity { grow() }
+    unsafe (storage + index).initialize(to: segment)
+  }
+
+  /// The list is complete, `count` segments long; what is not readable is writable.
+  @inline(__always)
+  mutating func finish(_ count: Int) {
+    writableCount = count &- readableCount
   }
 
   /// Only for chains longer than any before: the caller bounds the length by the size of the descriptor tables.

@@ -38,13 +38,87 @@ struct RegionEntry: BitwiseCopyable {
   let host: UnsafeMutableRawPointer
 }
 
+/// The regions as a queue looks them up: plain addresses, so that a look-up counts no reference. Valid while the
+/// `GuestMemory` that it came from lives.
+@safe
+struct RegionTable: BitwiseCopyable {
+  /// Up to this many regions are looked at one after the other, which costs less than halving.
+  private static let scanLimit = 8
+
+  /// Sorted by guest address, not overlapping.
+  private let entries: UnsafePointer<RegionEntry>
+  private let count: Int
+  /// Regions that `host` looks at before it halves: all of them in a short table, none in a long one.
+  private let scanned: Int
+
+  init(_ entries: UnsafePointer<RegionEntry>, count: Int) {
+    unsafe self.entries = entries
+    self.count = count
+    scanned = count <= RegionTable.scanLimit ? count : 0
+  }
+
+  /// Where `length` bytes from `address` on are mapped; nil if they do not lie in one region.
+  @inline(__always)
+  func host(_ address: UInt64, _ length: UInt64) -> UnsafeMutableRawPointer? {
+    var index = 0
+    while index < scanned {
+      let entry = unsafe entries + index
+      let offset = unsafe address &- entry.pointee.guestAddress
+      let size = unsafe entry.pointee.byteCount
+      if offset < size, length <= size &- offset {
+        return unsafe entry.pointee.host + Int(truncatingIfNeeded: offset)
+      }
+      index &+= 1
+    }
+    return unsafe count > scanned ? searchHost(address, length) : nil
+  }
+
+  @inline(never)
+  private func searchHost(_ address: UInt64, _ length: UInt64) -> UnsafeMutableRawPointer? {
+    guard let piece = piece(address, atMost: length), UInt64(piece.count) == length else { return nil }
+    return unsafe piece.base
+  }
+
+  /// The bytes from `address` to the end of its region, `limit` at most; nil if it lies in none.
+  func piece(_ address: UInt64, atMost limit: UInt64) -> Segment? {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low &+ high) / 2
+      let entry = unsafe entries[middle]
+      if address < entry.guestAddress {
+        high = middle
+      } else if address &- entry.guestAddress < entry.byteCount {
+        let offset = address &- entry.guestAddress
+        let take = min(limit, entry.byteCount &- offset)
+        return unsafe Segment(base: entry.host + Int(truncatingIfNeeded: offset), count: Int(truncatingIfNeeded: take))
+      } else {
+        low = middle &+ 1
+      }
+    }
+    return nil
+  }
+
+  /// The guest-physical address of a mapped byte.
+  func guestAddress(of segment: Segment) -> UInt64? {
+    var index = 0
+    while index < count {
+      let entry = unsafe entries[index]
+      let offset = unsafe segment.base - entry.host
+      if offset >= 0, UInt64(offset) < entry.byteCount { return entry.guestAddress + UInt64(offset) }
+      index &+= 1
+    }
+    return nil
+  }
+}
+
 /// Sendable because the table never changes after `init`; the guest's own writes to the memory behind it are the
 /// concern of whoever reads it (each value once).
 @safe
 public final class GuestMemory: @unchecked Sendable {
-  /// Sorted by guest address, not overlapping.
-  let entries: UnsafeMutablePointer<RegionEntry>
-  let entryCount: Int
+  private let entries: UnsafeMutablePointer<RegionEntry>
+  /// For who keeps this object alive for as long.
+  let table: RegionTable
   private let regions: [MemoryRegion]
 
   /// Nil if two regions overlap in guest addresses, or one is empty or wraps around.
@@ -57,13 +131,13 @@ public final class GuestMemory: @unchecked Sendable {
       end = regionEnd
     }
     self.regions = regions
-    entryCount = regions.count
     unsafe entries = UnsafeMutablePointer<RegionEntry>.allocate(capacity: max(regions.count, 1))
     for (index, region) in regions.enumerated() {
       unsafe (entries + index).initialize(
         to: RegionEntry(
           guestAddress: region.guestAddress, byteCount: UInt64(region.byteCount), host: region.host))
     }
+    unsafe table = RegionTable(UnsafePointer(entries), count: regions.count)
   }
 
   deinit {
@@ -71,10 +145,11 @@ public final class GuestMemory: @unchecked Sendable {
   }
 
   /// Number of regions.
-  public var regionCount: Int { entryCount }
+  public var regionCount: Int { regions.count }
 
   /// The bytes behind a ring address, which is an address of the frontend's own space, if they lie in one region.
   public func ring(userAddress: UInt64, byteCount: Int) -> Segment? {
+    guard byteCount >= 0 else { return nil }
     for region in regions {
       let offset = userAddress &- region.userAddress
       if offset < UInt64(region.byteCount), byteCount <= region.byteCount - Int(offset) {
@@ -86,45 +161,13 @@ public final class GuestMemory: @unchecked Sendable {
 
   /// The bytes behind a guest-physical address, if they lie in one region.
   public func bytes(guestAddress: UInt64, byteCount: Int) -> Segment? {
-    guard byteCount >= 0, let entry = entry(containing: guestAddress, hint: 0) else { return nil }
-    let offset = guestAddress &- (unsafe entries[entry].guestAddress)
-    guard UInt64(byteCount) <= (unsafe entries[entry].byteCount) &- offset else { return nil }
-    return unsafe Segment(base: entries[entry].host + Int(offset), count: byteCount)
-  }
-
-  /// Index of the region that holds `address`, looking at `hint` first: chains mostly stay in one region.
-  @inline(__always)
-  func entry(containing address: UInt64, hint: Int) -> Int? {
-    if hint < entryCount {
-      let entry = unsafe entries[hint]
-      if address &- entry.guestAddress < entry.byteCount { return hint }
-    }
-    return search(address)
-  }
-
-  private func search(_ address: UInt64) -> Int? {
-    var low = 0
-    var high = entryCount
-    while low < high {
-      let middle = (low + high) / 2
-      let entry = unsafe entries[middle]
-      if address < entry.guestAddress {
-        high = middle
-      } else if address &- entry.guestAddress < entry.byteCount {
-        return middle
-      } else {
-        low = middle + 1
-      }
-    }
-    return nil
+    guard byteCount >= 0, let piece = table.piece(guestAddress, atMost: UInt64(byteCount)), piece.count == byteCount
+    else { return nil }
+    return piece
   }
 
   /// The guest-physical address of a mapped byte: for the dirty log, which speaks of guest pages.
   func guestAddress(of segment: Segment) -> UInt64? {
-    for region in regions {
-      let offset = unsafe segment.base - region.host
-      if offset >= 0, offset < region.byteCount { return region.guestAddress + UInt64(offset) }
-    }
-    return nil
+    table.guestAddress(of: segment)
   }
 }

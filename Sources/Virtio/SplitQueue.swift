@@ -6,29 +6,30 @@
 // once, into registers. It must not call the kernel, allocate, or hold a reference per request.
 
 internal import Synchronization
-internal import VirtioProtocol
+public import VirtioProtocol
 internal import Wire
 
-@safe
+@usableFromInline @safe
 struct SplitQueue: ~Copyable {
   private let descriptors: UnsafeMutableRawPointer
   private let available: UnsafeMutableRawPointer
-  private let used: UnsafeMutableRawPointer
+  @usableFromInline let used: UnsafeMutableRawPointer
   let size: UInt16
-  private let mask: UInt16
+  @usableFromInline let mask: UInt16
   private let eventIndex: Bool
   private let indirect: Bool
+  private let regions: RegionTable
+  /// Keeps `regions` alive; never touched per chain, so that no reference is counted.
   private let memory: GuestMemory
 
   /// Next available entry to take.
   private(set) var nextAvailable: UInt16
   private var seenAvailable: UInt16
   /// Used index as the driver will see it after `publish`.
-  private(set) var nextUsed: UInt16
-  private var publishedUsed: UInt16
+  @usableFromInline var nextUsed: UInt16
+  @usableFromInline var publishedUsed: UInt16
   /// Used index at the last decision about an interrupt; nil forces the first one.
   private var signalledUsed: UInt16?
-  private var regionHint = 0
 
   init(_ configuration: borrowing VirtqueueConfiguration) throws(GuestFault) {
     let size = Int(configuration.size)
@@ -49,6 +50,7 @@ struct SplitQueue: ~Copyable {
     mask = configuration.size &- 1
     indirect = configuration.features.contains(.indirectDescriptors)
     memory = configuration.memory
+    regions = configuration.memory.table
     nextAvailable = configuration.nextAvailable
     seenAvailable = configuration.nextAvailable
     let usedIndex = unsafe SplitQueue.word(rings.used.base + SplitRingLayout.usedIndexOffset)
@@ -70,15 +72,23 @@ struct SplitQueue: ~Copyable {
     return unsafe index.pointee.load(ordering: .acquiring) != nextAvailable
   }
 
-  /// Takes the head of the next chain; nil if the ring is empty.
+  /// Every chain that the last look showed has been taken.
   @inline(__always)
-  mutating func nextHead() throws(GuestFault) -> UInt16? {
-    if nextAvailable == seenAvailable {
-      let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
-      seenAvailable = unsafe index.pointee.load(ordering: .acquiring)
-      if nextAvailable == seenAvailable { return nil }
-      if seenAvailable &- nextAvailable > size { throw .availableIndexJumped }
-    }
+  var seenIsTaken: Bool { nextAvailable == seenAvailable }
+
+  /// Looks how far the driver has come; false if there is nothing new.
+  @inline(__always)
+  mutating func look() throws(GuestFault) -> Bool {
+    let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
+    seenAvailable = unsafe index.pointee.load(ordering: .acquiring)
+    if nextAvailable == seenAvailable { return false }
+    if seenAvailable &- nextAvailable > size { throw .availableIndexJumped }
+    return true
+  }
+
+  /// Takes the head of the next chain; only when `seenIsTaken` is false.
+  @inline(__always)
+  mutating func takeHead() throws(GuestFault) -> UInt16 {
     let slot = SplitRingLayout.availRingOffset &+ 2 &* Int(nextAvailable & mask)
     let head = unsafe available.load(fromByteOffset: slot, as: UInt16.self)
     if head >= size { throw .descriptorOutOfRange }
@@ -86,7 +96,8 @@ struct SplitQueue: ~Copyable {
     return head
   }
 
-  /// Walks the chain that starts at `head` into `chain`.
+  /// Walks the chain that starts at `head` into `chain`. Mutating, although nothing of the queue changes: the compiler
+  /// copies a struct that it borrows, for every chain, and not one that it mutates.
   @inline(__always)
   mutating func read(_ head: UInt16, into chain: inout Chain) throws(GuestFault) {
     chain.begin(head: head)
@@ -94,7 +105,8 @@ struct SplitQueue: ~Copyable {
     var tableSize = UInt32(size)
     var index = UInt32(head)
     var budget = tableSize
-    var inIndirectTable = false
+    var mayBeIndirect = indirect
+    var count = 0
     while true {
       if budget == 0 { throw .chainTooLong }
       budget &-= 1
@@ -105,52 +117,64 @@ struct SplitQueue: ~Copyable {
       let length = UInt32(truncatingIfNeeded: rest)
       let flags = UInt16(truncatingIfNeeded: rest &>> 32)
       if flags & DescriptorFlags.indirect != 0 {
-        if inIndirectTable || !indirect || flags & DescriptorFlags.next != 0 { throw .misplacedIndirect }
-        let entries = length / 16
-        guard length % 16 == 0, entries > 0, entries <= UInt32(SplitRingLayout.maximumQueueSize) else {
-          throw .badIndirectTable
-        }
-        guard let list = memory.bytes(guestAddress: address, byteCount: Int(length)) else {
-          throw .addressOutsideMemory
-        }
-        guard unsafe UInt(bitPattern: list.base) % 8 == 0 else { throw .badIndirectTable }
-        unsafe table = list.base
-        tableSize = entries
-        budget = entries
+        if !mayBeIndirect || flags & DescriptorFlags.next != 0 { throw .misplacedIndirect }
+        unsafe table = try indirectTable(address, length)
+        tableSize = length / 16
+        budget = tableSize
         index = 0
-        inIndirectTable = true
+        mayBeIndirect = false
         continue
       }
-      try append(address, length, writable: flags & DescriptorFlags.write != 0, to: &chain)
-      if flags & DescriptorFlags.next == 0 { return }
+      if length != 0 {
+        let isReadable = flags & DescriptorFlags.write == 0
+        if isReadable, chain.readableCount != count { throw .readableAfterWritable }
+        if let base = unsafe regions.host(address, UInt64(length)) {
+          unsafe chain.set(count, to: Segment(base: base, count: Int(length)))
+          count &+= 1
+        } else {
+          count = try appendPieces(address, length, to: &chain, at: count)
+        }
+        if isReadable { chain.readableCount = count }
+      }
+      if flags & DescriptorFlags.next == 0 { break }
       index = UInt32(truncatingIfNeeded: rest &>> 48)
       if index >= tableSize { throw .descriptorOutOfRange }
     }
+    chain.finish(count)
   }
 
-  /// Translates one buffer; one that crosses into the next region becomes two segments.
+  /// Where an indirect table lies: it must be whole in one region, because it is read like the ring's own.
   @inline(__always)
-  private mutating func append(
-    _ address: UInt64, _ length: UInt32, writable: Bool, to chain: inout Chain
-  ) throws(GuestFault) {
+  private func indirectTable(_ address: UInt64, _ length: UInt32) throws(GuestFault) -> UnsafeMutableRawPointer {
+    guard length % 16 == 0, length > 0, length / 16 <= UInt32(SplitRingLayout.maximumQueueSize) else {
+      throw .badIndirectTable
+    }
+    guard let base = unsafe regions.host(address, UInt64(length)) else { throw .addressOutsideMemory }
+    guard UInt(bitPattern: base) % 8 == 0 else { throw .badIndirectTable }
+    return unsafe base
+  }
+
+  /// A buffer that does not lie in one region: as many segments as the regions that it crosses without a gap.
+  /// - Returns: the number of segments in the chain afterwards.
+  @inline(never)
+  private func appendPieces(
+    _ address: UInt64, _ length: UInt32, to chain: inout Chain, at start: Int
+  ) throws(GuestFault) -> Int {
     var address = address
     var left = UInt64(length)
+    var count = start
     while left > 0 {
-      guard let index = memory.entry(containing: address, hint: regionHint) else { throw .addressOutsideMemory }
-      regionHint = index
-      let region = unsafe memory.entries[index]
-      let offset = address &- region.guestAddress
-      let take = min(left, region.byteCount &- offset)
-      let base = unsafe region.host + Int(truncatingIfNeeded: offset)
-      let segment = unsafe Segment(base: base, count: Int(truncatingIfNeeded: take))
-      if !chain.append(segment, writable: writable) { throw .readableAfterWritable }
-      left &-= take
-      address &+= take
+      guard let piece = regions.piece(address, atMost: left) else { throw .addressOutsideMemory }
+      chain.set(count, to: piece)
+      count += 1
+      left -= UInt64(piece.count)
+      address &+= UInt64(piece.count)
     }
+    return count
   }
 
   /// Writes a used element; the driver sees it after `publish`.
-  @inline(__always)
+  @inlinable @inline(__always)
   mutating func put(_ head: UInt16, written: UInt32) {
     let slot = unsafe used + SplitRingLayout.usedRingOffset + 8 &* Int(nextUsed & mask)
     unsafe slot.storeBytes(of: UInt32(head), as: UInt32.self)
@@ -159,7 +183,7 @@ struct SplitQueue: ~Copyable {
   }
 
   /// Used elements not yet shown to the driver.
-  @inline(__always)
+  @inlinable @inline(__always)
   var unpublished: UInt16 { nextUsed &- publishedUsed }
 
   /// Shows the batch to the driver: one release store.

@@ -60,15 +60,19 @@ public struct VirtqueueConfiguration: ~Copyable {
 
 /// A running queue. Not Sendable: it is made on its owner thread and stays there.
 public struct Virtqueue: ~Copyable {
-  private var ring: SplitQueue
+  @usableFromInline var ring: SplitQueue
   private var inflight: InflightRegion?
   /// Heads that a predecessor left in flight: taken before the ring's own, oldest first.
   private var resubmit: [UInt16] = []
+  /// `resubmit` is not empty: spares a running queue the look at an array.
+  private var hasResubmits = false
   private let notifier: any QueueNotifier
   private let memory: GuestMemory
   private let dirtyLog: DirtyLog?
   private let loggedUsedAddress: UInt64?
-  private let batchLimit: UInt16
+  /// There is an inflight region or a dirty log, or both.
+  @usableFromInline let isLogged: Bool
+  @usableFromInline let batchLimit: UInt16
 
   /// The most completions that are held back before the driver is shown them.
   public static let defaultBatchLimit: UInt16 = 16
@@ -84,9 +88,11 @@ public struct Virtqueue: ~Copyable {
     loggedUsedAddress = configuration.loggedUsedAddress
     self.batchLimit = batchLimit
     inflight = configuration.inflight.take()
+    isLogged = inflight != nil || dirtyLog != nil
     if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
       // Reversed, so that taking the next one is popLast.
       resubmit = heads.filter { $0 < ring.size }.reversed()
+      hasResubmits = !resubmit.isEmpty
     }
   }
 
@@ -98,26 +104,36 @@ public struct Virtqueue: ~Copyable {
 
   /// True if there is a chain to take.
   @inline(__always)
-  public var hasWork: Bool { ring.hasWork || !resubmit.isEmpty }
+  public var hasWork: Bool { ring.hasWork || hasResubmits }
 
   /// Takes the next chain; false if there is none.
   public mutating func pop(into chain: inout Chain) throws(GuestFault) -> Bool {
-    if !resubmit.isEmpty, let head = resubmit.popLast() {
-      try ring.read(head, into: &chain)
-      return true
+    if ring.seenIsTaken {
+      // The available index is first looked at when the predecessor's chains are through: they come before it.
+      if hasResubmits { return try popResubmitted(into: &chain) }
+      if !(try ring.look()) { return false }
     }
-    guard let head = try ring.nextHead() else { return false }
+    let head = try ring.takeHead()
     try ring.read(head, into: &chain)
     inflight?.begin(head)
     return true
   }
 
+  /// Only in the first moments after a predecessor has crashed.
+  @inline(never)
+  private mutating func popResubmitted(into chain: inout Chain) throws(GuestFault) -> Bool {
+    guard let head = resubmit.popLast() else { return false }
+    hasResubmits = !resubmit.isEmpty
+    try ring.read(head, into: &chain)
+    return true
+  }
+
   /// Gives a chain back. The driver sees it at the next `flush`, or at once when the batch is full.
   /// - Parameter written: bytes written from the start of the chain's writable part.
+  @inlinable @inline(__always)
   public mutating func complete(_ chain: borrowing Chain, written: Int) {
-    inflight?.link(chain.head)
     ring.put(chain.head, written: UInt32(clamping: written))
-    if dirtyLog != nil { log(chain, written: written) }
+    if isLogged { log(chain, written: written) }
     if ring.unpublished >= batchLimit { flush() }
   }
 
@@ -129,14 +145,14 @@ public struct Virtqueue: ~Copyable {
     inflight?.finish(count: count, usedIndex: ring.nextUsed)
     if let dirtyLog, let loggedUsedAddress {
       dirtyLog.mark(
-        guestAddress: loggedUsedAddress + UInt64(SplitRingLayout.usedIndexOffset), byteCount: 2)
+        guestAddress: loggedUsedAddress &+ UInt64(SplitRingLayout.usedIndexOffset), byteCount: 2)
     }
     if ring.shouldSignal() { notifier.call() }
   }
 
   /// Asks the driver to kick when it adds a chain; true if one is there already.
   public mutating func armKicks() -> Bool {
-    ring.armKicks() || !resubmit.isEmpty
+    ring.armKicks() || hasResubmits
   }
 
   /// Asks the driver not to kick for now.
@@ -144,11 +160,14 @@ public struct Virtqueue: ~Copyable {
     ring.suppressKicks()
   }
 
-  @inline(never)
-  private func log(_ chain: borrowing Chain, written: Int) {
+  /// What a successor and a migration need to know of a chain that was put, before it is published. Mutating for the
+  /// reason that `SplitQueue.read` gives.
+  @usableFromInline @inline(never)
+  mutating func log(_ chain: borrowing Chain, written: Int) {
+    inflight?.link(chain.head)
     guard let dirtyLog else { return }
     if let loggedUsedAddress {
-      dirtyLog.mark(guestAddress: loggedUsedAddress + UInt64(ring.lastUsedElementOffset), byteCount: 8)
+      dirtyLog.mark(guestAddress: loggedUsedAddress &+ UInt64(ring.lastUsedElementOffset), byteCount: 8)
     }
     var left = written
     let segments = chain.writable

@@ -15,6 +15,8 @@ enum GuestRig {
   static let isSlow = ProcessInfo.processInfo.environment["MARTLET_SLOW"] == "1"
   static let folder = URL(filePath: #filePath).deletingLastPathComponent()
   static let rig = folder.appending(path: "rig")
+  /// In the build folder, so that neither git nor the package sees it.
+  static let failures = folder.appending(path: "../../.build/guest-failures").standardizedFileURL
 
   /// Shares hold files of many users, so the daemon under test runs as root; nothing of that works otherwise.
   static let isRoot = NSUserName() == "root"
@@ -66,14 +68,15 @@ struct Workplace: Sendable {
     try? FileManager.default.removeItem(at: home)
   }
 
-  /// Keeps the logs of a failed test where a person and the CI look for them.
-  func keepLogs(as name: String) {
-    let place = GuestRig.folder.appending(path: "failures/\(name)")
+  /// Keeps the logs of a failed test and says where.
+  func keepLogs(as name: String) -> String {
+    let place = GuestRig.failures.appending(path: name)
     try? FileManager.default.removeItem(at: place)
     try? FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
     for log in [console, daemonLog] {
       try? FileManager.default.copyItem(at: log, to: place.appending(path: log.lastPathComponent))
     }
+    return place.path
   }
 
   private func write(_ text: String, to file: URL) throws {
@@ -113,12 +116,23 @@ func runToEnd(_ program: String, _ arguments: [String], in folder: URL, output: 
   return try await withCheckedThrowingContinuation { continuation in
     process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
     do {
-      try process.run()
+      try start(process)
     } catch {
       process.terminationHandler = nil
       continuation.resume(throwing: error)
     }
   }
+}
+
+/// Foundation starts children with the calling thread's signal mask, and the threads of Swift's pools block nearly all
+/// signals: a daemon or a shell so started would not hear SIGTERM.
+func start(_ process: Process) throws {
+  var none = sigset_t()
+  var before = sigset_t()
+  unsafe sigemptyset(&none)
+  unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+  defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+  try process.run()
 }
 
 func makeProcess(_ program: String, _ arguments: [String], in folder: URL, output: URL) throws -> Process {

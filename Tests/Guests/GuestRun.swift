@@ -41,7 +41,7 @@ final class RunningDaemon {
     let programs = try #require(GuestRig.programs)
     self.log = log
     process = try makeProcess("\(programs)/martlet-fs", arguments, in: home, output: log)
-    try process.run()
+    try start(process)
     let path = socket.hasPrefix("/") ? socket : home.appending(path: socket).path
     for _ in 0..<200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
       try await Task.sleep(for: .milliseconds(50))
@@ -106,7 +106,7 @@ func check(_ row: GuestCase, on kind: GuestKind, socket: String = "share.sock") 
   var problems = problems(in: report, of: row) + (try await differences(report, in: place))
   if end != "ended well" { problems.append("martlet-fs \(end): \(daemon.logged.suffix(2000))") }
   print("\(kind.rawValue) \(row.name): \(report.passed) checks passed, \(report.skips.count) skipped, \(seconds) s")
-  if !problems.isEmpty { place.keepLogs(as: "\(kind.rawValue)-\(row.name)") }
+  if !problems.isEmpty { problems.append("logs: \(place.keepLogs(as: "\(kind.rawValue)-\(row.name)"))") }
   for problem in problems { Issue.record("\(problem)") }
 }
 

@@ -38,7 +38,8 @@ struct ControlPartsTests {
 
   @Test func anEventSlotPointsWhereItWasLastPointed() throws {
     let slot = try EventSlot()
-    let (first, second) = (try Event(), try Event())
+    let first = try Event()
+    let second = try Event()
     slot.signal()
     try slot.replace(with: try first.file.duplicate())
     slot.signal()
@@ -61,7 +62,8 @@ struct ControlPartsTests {
   /// The frontend's end of a channel on which SHMEM was negotiated.
   private func channel() throws -> (channel: BackendChannel, peer: SharedSocket) {
     let pair = try UnixSocket.pair()
-    let (ours, theirs) = (pair.first, pair.second)
+    let ours = pair.first
+    let theirs = pair.second
     let channel = BackendChannel(log: SilentLog())
     try channel.attach(try ours.file.duplicate())
     channel.negotiate([.shmem, .backendReq, .backendSendFd, .replyAck, .config])

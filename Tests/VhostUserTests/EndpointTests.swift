@@ -33,6 +33,7 @@ struct EndpointTests {
     deinit {
       endpoint.stop()
       _ = join()
+      try? Path(path).remove()
     }
 
     func connect() throws -> RawFrontend {
@@ -124,7 +125,8 @@ struct EndpointTests {
 
   @Test func stopBeforeRunIsKept() throws {
     let pair = try UnixSocket.pair()
-    let (ours, theirs) = (pair.first, pair.second)
+    let ours = pair.first
+    let theirs = pair.second
     let endpoint = Endpoint(connection: ours, device: EchoDevice())
     endpoint.stop()
     #expect(endpoint.run() == .stopped)

@@ -111,7 +111,8 @@ final class Bench {
   private static func take(
     _ pair: consuming SocketPair, _ device: EchoDevice, _ options: Endpoint.Options, _ log: any SessionLog
   ) throws -> (Endpoint, RawFrontend) {
-    let (ours, theirs) = (pair.first, pair.second)
+    let ours = pair.first
+    let theirs = pair.second
     return (Endpoint(connection: ours, device: device, options: options, log: log), try RawFrontend(theirs))
   }
 

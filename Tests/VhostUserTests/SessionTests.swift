@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Linux
+import Synchronization
 import Testing
 import VhostUser
 import Wire
@@ -146,7 +147,8 @@ struct SessionTests {
     let source = try Bench()
     #expect(try source.frontend.acknowledge(25, bytes(UInt32(8), UInt32(1), UInt32(0)) + [0x55]) == 0)
     let saving = try UnixSocket.pair()
-    let (theirs, ours) = (saving.first, saving.second)
+    let theirs = saving.first
+    let ours = saving.second
     #expect(u64(try source.frontend.ask(42, bytes(UInt32(0), UInt32(0)), files: [theirs.file]).payload) == 0x100)
     var none = ReceivedDescriptors()
     let state = try #require(try ours.receive(16, descriptors: &none))
@@ -154,7 +156,8 @@ struct SessionTests {
 
     let target = try Bench()
     let loading = try UnixSocket.pair()
-    let (into, from) = (loading.first, loading.second)
+    let into = loading.first
+    let from = loading.second
     #expect(u64(try target.frontend.ask(42, bytes(UInt32(1), UInt32(0)), files: [into.file]).payload) == 0x100)
     try from.send(state)
     from.shutDown()
@@ -165,7 +168,8 @@ struct SessionTests {
   @Test func aStateThatIsTooShortIsRefused() throws {
     let bench = try Bench()
     let loading = try UnixSocket.pair()
-    let (into, from) = (loading.first, loading.second)
+    let into = loading.first
+    let from = loading.second
     #expect(u64(try bench.frontend.ask(42, bytes(UInt32(1), UInt32(0)), files: [into.file]).payload) == 0x100)
     try from.send([1, 2, 3])
     from.shutDown()

@@ -54,7 +54,8 @@ struct SharedMemoryTests {
     let bench = try Bench()
     let ring = try GuestRing()
     let table = ring.memoryTable
-    #expect(try bench.frontend.acknowledge(5, table + [UInt8](repeating: 0xaa, count: 32), files: [ring.file.file]) == 0)
+    #expect(
+      try bench.frontend.acknowledge(5, table + [UInt8](repeating: 0xaa, count: 32), files: [ring.file.file]) == 0)
     #expect(try bench.frontend.acknowledge(5, Array(table.dropLast()), files: [ring.file.file]) != 0)
     #expect(try bench.frontend.acknowledge(5, table) != 0)
     #expect(try bench.frontend.acknowledge(5, table, files: [ring.file.file, ring.file.file]) != 0)
@@ -79,7 +80,8 @@ struct SharedMemoryTests {
     let stride = UInt64((16 + 16 * Int(queueSize) + 63) / 64 * 64)
     #expect(reply.payload == bytes(2 * stride, UInt64(0), UInt16(2), queueSize, UInt32(0)))
     #expect(reply.descriptors.count == 1)
-    return try #require(reply.descriptors.takeFirst())
+    guard let file = reply.descriptors.takeFirst() else { throw Errno.noEntry }
+    return file
   }
 
   @Test(arguments: [20, 24]) func inflightAreaIsMadeAndTakenBack(payloadSize: Int) throws {
@@ -102,7 +104,9 @@ struct SharedMemoryTests {
     for slot in 0..<3 { ring.submit("orphan \(slot)", slot: slot, kicks: false) }
     ring.submit("new", slot: 3, kicks: false)
     ring.memory.segment.store(UInt16(1), at: 0x3002)
-    let log = try Mapping(area.file, byteCount: 640).segment
+    let mapping = try Mapping(area.file, byteCount: 640)
+    defer { withExtendedLifetime(mapping) {} }
+    let log = mapping.segment
     log.store(UInt16(1), at: 8)
     log.store(UInt16(16), at: 10)
     log.store(UInt16(0), at: 12)
@@ -134,7 +138,9 @@ struct SharedMemoryTests {
     let ring = try GuestRing()
     let frontend = bench.frontend
     let logFile = try MemoryFile.create("test-log", byteCount: 0x10000)
-    let log = try Mapping(logFile.file, byteCount: 0x10000).segment
+    let mapping = try Mapping(logFile.file, byteCount: 0x10000)
+    defer { withExtendedLifetime(mapping) {} }
+    let log = mapping.segment
     #expect(try frontend.acknowledge(16, bytes(UInt64(0xb))) == 0)
     #expect(try frontend.acknowledge(2, SessionTests.noFeatures) == 0)
     #expect(try frontend.acknowledge(5, ring.memoryTable, files: [ring.file.file]) == 0)

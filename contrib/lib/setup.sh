@@ -112,5 +112,8 @@ step() {
 
 # Ends the step under way, for use in a trap.
 end_step() {
-  [[ -z $step_pid ]] || kill -TERM -- "-$step_pid" 2>/dev/null || true
+  [[ -n $step_pid ]] || return 0
+  kill -TERM -- "-$step_pid" 2>/dev/null || true
+  wait "$step_pid" 2>/dev/null || true
+  step_pid=''
 }

@@ -41,6 +41,8 @@ int clinux_pipe(int fds[2]);
 
 // A connected datagram socket; `path` may begin with '@' for an abstract name.
 int clinux_connect_datagram(const char *path);
+// The other side: a datagram socket of this name.
+int clinux_bind_datagram(const char *path);
 // Is some process listening on the socket file at `path`, which has this device and inode (unix_diag)? 1 or 0.
 int clinux_is_served(const char *path, uint32_t device_major, uint32_t device_minor, uint64_t inode);
 // Gives a socket file (or any other) to a group, not following a symlink.

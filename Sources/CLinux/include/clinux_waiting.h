@@ -10,7 +10,7 @@
 
 // Makes `target` name the open file of `source`, atomically for everybody who uses `target` (dup3).
 int clinux_dup_onto(int source, int target);
-int clinux_set_nonblocking(int fd);
+int clinux_set_nonblocking(int fd, int on);
 // SO_RCVTIMEO and SO_SNDTIMEO: a call that waits longer answers -EAGAIN.
 int clinux_set_socket_timeout(int fd, int64_t milliseconds);
 // Waits until `fd` takes output or `wake` has input. 1: output (or an error that the next write will tell), 0: woken.

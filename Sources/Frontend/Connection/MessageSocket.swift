@@ -97,6 +97,19 @@ public final class MessageSocket: Sendable {
     Poll.wait(socket.file, nil, timeoutNanoseconds: timeoutNanoseconds).first.isEmpty
   }
 
+  /// Takes whatever has arrived and drops it, without waiting: for callers that do not care for answers but must not
+  /// let them block the backend. Returns the bytes dropped.
+  @discardableResult
+  public func discardInput() -> Int {
+    var dropped = 0
+    while Poll.wait(socket.file, nil, timeoutNanoseconds: 0).first.contains(.input) {
+      var descriptors = ReceivedDescriptors()
+      guard let bytes = try? socket.receiveOnce(atMost: 65536, descriptors: &descriptors) else { break }
+      dropped += bytes.count
+    }
+    return dropped
+  }
+
   private func fill(
     _ bytes: inout [UInt8], to count: Int, until deadline: Int64, _ descriptors: inout ReceivedDescriptors
   ) throws(FrontendError) {
