@@ -65,7 +65,7 @@ struct Supervisor {
     }
   }
 
-  private func ended(_ status: ExitStatus) -> Int32 {
+  private func ended(_ status: ProcessEnd) -> Int32 {
     if case .signal(let number) = status {
       // SIGSYS is what the filter sends.
       let hint = number == 31 ? "; it made a system call that --seccomp does not allow" : ""

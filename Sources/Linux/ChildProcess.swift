@@ -6,7 +6,7 @@
 internal import CLinux
 
 /// How a process ended.
-public enum ExitStatus: Equatable, Sendable {
+public enum ProcessEnd: Equatable, Sendable {
   case code(Int32)
   case signal(Int32)
 
@@ -48,20 +48,20 @@ public struct ChildProcess: Sendable {
   }
 
   /// Waits until it has ended.
-  public func wait() throws(Errno) -> ExitStatus {
+  public func wait() throws(Errno) -> ProcessEnd {
     var status: Int32 = 0
     try checked(unsafe clinux_wait(identifier, 1, &status))
-    return ChildProcess.exitStatus(status)
+    return ChildProcess.end(status)
   }
 
   /// Nil while it runs.
-  public func waitWithoutBlocking() throws(Errno) -> ExitStatus? {
+  public func waitWithoutBlocking() throws(Errno) -> ProcessEnd? {
     var status: Int32 = 0
     let ended = try checked(unsafe clinux_wait(identifier, 0, &status))
-    return ended == 0 ? nil : ChildProcess.exitStatus(status)
+    return ended == 0 ? nil : ChildProcess.end(status)
   }
 
-  private static func exitStatus(_ status: Int32) -> ExitStatus {
+  private static func end(_ status: Int32) -> ProcessEnd {
     status >= 256 ? .signal(status - 256) : .code(status)
   }
 }

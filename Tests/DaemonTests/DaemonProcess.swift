@@ -42,7 +42,7 @@ final class TemporaryDirectory: Sendable {
 
 /// How a run that has ended went.
 struct Outcome: Sendable {
-  let status: ExitStatus
+  let status: ProcessEnd
   let standardOutput: String
   let standardError: String
 
@@ -164,10 +164,10 @@ final class DaemonProcess: Sendable {
 
 /// The first words of a frontend: enough to see that somebody serves.
 enum Probe {
-  /// Connects, asks for the features (VHOST_USER_GET_FEATURES) and returns them with the connection.
-  static func attach(_ path: String) throws -> (features: UInt64, connection: UnixSocket) {
+  /// Connects and asks for the features (VHOST_USER_GET_FEATURES).
+  static func features(at path: String) throws -> UInt64 {
     let socket = try UnixSocket.connect(to: path)
-    return (try features(socket), socket)
+    return try features(socket)
   }
 
   static func features(_ socket: borrowing UnixSocket) throws -> UInt64 {

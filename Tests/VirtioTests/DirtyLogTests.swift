@@ -24,10 +24,11 @@ import Wire
     }
   }
 
-  @Test(arguments: [
-    (0, 1, [0]), (0xfff, 1, [0]), (0xfff, 2, [0, 1]), (0x1000, 0x1000, [1]), (0x7fff, 1, [7]), (0x8000, 1, [8]),
-    (0x7001, 0x2000, [7, 8, 9]), (0x3000, 0, []), (0x3000, -1, []),
-  ] as [(UInt64, Int, [Int])])
+  @Test(
+    arguments: [
+      (0, 1, [0]), (0xfff, 1, [0]), (0xfff, 2, [0, 1]), (0x1000, 0x1000, [1]), (0x7fff, 1, [7]), (0x8000, 1, [8]),
+      (0x7001, 0x2000, [7, 8, 9]), (0x3000, 0, []), (0x3000, -1, []),
+    ] as [(UInt64, Int, [Int])])
   func `a range marks the pages that it touches`(address: UInt64, count: Int, expected: [Int]) {
     let (log, block) = log(4)
     log.mark(guestAddress: address, byteCount: count)
@@ -48,7 +49,9 @@ import Wire
     #expect(pages(block) == [8, 9, 15])
   }
 
-  @Test(arguments: [(0, []), (1, [0]), (0x10, [0]), (0x11, [0, 2]), (0x1010, [0, 2]), (0x1011, [0, 2, 3]), (Int.max, [0, 2, 3, 5])])
+  @Test(arguments: [
+    (0, []), (1, [0]), (0x10, [0]), (0x11, [0, 2]), (0x1010, [0, 2]), (0x1011, [0, 2, 3]), (Int.max, [0, 2, 3, 5]),
+  ])
   func `what a chain wrote is marked, and no more`(written: Int, expected: [Int]) throws {
     let ring = TestRing()
     let (log, block) = log(64)

@@ -97,10 +97,11 @@ struct Offence: Sendable, CustomTestStringConvertible {
     try expect(.chainTooLong, from: offence)
   }
 
-  @Test(arguments: [
-    (0, 1), (base - 1, 1), (base - 1, 2), (end, 1), (end - 1, 2), (base, TestRing.byteCount + 1), (base, 0xffff_ffff),
-    (0x100_0000, 0x2001), (0x100_1fff, 2), (0x1ff_ffff, 2), (0x200_0fff, 2), (.max, 1), (.max - 0xfff, 0xffff_ffff),
-  ] as [(UInt64, UInt32)])
+  @Test(
+    arguments: [
+      (0, 1), (base - 1, 1), (base - 1, 2), (end, 1), (end - 1, 2), (base, TestRing.byteCount + 1), (base, 0xffff_ffff),
+      (0x100_0000, 0x2001), (0x100_1fff, 2), (0x1ff_ffff, 2), (0x200_0fff, 2), (.max, 1), (.max - 0xfff, 0xffff_ffff),
+    ] as [(UInt64, UInt32)])
   func `a buffer outside the memory is noticed`(address: UInt64, length: UInt32) throws {
     for flags in [0, TestRing.write] {
       try expect(
@@ -177,8 +178,9 @@ struct Offence: Sendable, CustomTestStringConvertible {
     try expect(.misplacedIndirect, from: offence)
   }
 
-  @Test(arguments: [(base, 0), (base, 1), (base, 15), (base, 17), (base + 4, 16), (base, 16 * 32769)]
-    as [(UInt64, UInt32)])
+  @Test(
+    arguments: [(base, 0), (base, 1), (base, 15), (base, 17), (base + 4, 16), (base, 16 * 32769)]
+      as [(UInt64, UInt32)])
   func `an indirect table of a wrong size or place is noticed`(address: UInt64, length: UInt32) throws {
     try expect(
       .badIndirectTable,
@@ -219,12 +221,14 @@ struct Offence: Sendable, CustomTestStringConvertible {
   @Test func `without EVENT_IDX the rings may be two bytes shorter`() throws {
     let ring = TestRing(size: 16)
     let areas = RingAreas(
-      descriptors: ring.table.segment, available: ring.available.segment.prefix(36), used: ring.used.segment.prefix(132))
+      descriptors: ring.table.segment, available: ring.available.segment.prefix(36), used: ring.used.segment.prefix(132)
+    )
     for features in [[], [.eventIndex]] as [VirtioFeatures] {
       let made = Result { () throws(GuestFault) in
         _ = try Virtqueue(
           VirtqueueConfiguration(
-            size: 16, rings: areas, memory: ring.memory(), features: features, nextAvailable: 0, notifier: ring.notifier))
+            size: 16, rings: areas, memory: ring.memory(), features: features, nextAvailable: 0, notifier: ring.notifier
+          ))
       }
       #expect((try? made.get()) != nil || features.contains(.eventIndex))
       if features.contains(.eventIndex) { #expect(throws: GuestFault.badRing) { try made.get() } }

@@ -13,10 +13,11 @@ import Wire
       guestAddress: address, userAddress: user ?? address, memory: block.segment.prefix(count), owner: block)
   }
 
-  @Test(arguments: [
-    [(0, 0x1000), (0xfff, 0x1000)], [(0x1000, 0x1000), (0, 0x1001)], [(0x1000, 0x1000), (0x1000, 0x1000)],
-    [(0, 0x3000), (0x1000, 0x1000)], [(0, 0)], [(0x1000, 0x1000), (0x3000, 0)], [(.max, 1)], [(.max - 0xffe, 0x1000)],
-  ] as [[(UInt64, Int)]])
+  @Test(
+    arguments: [
+      [(0, 0x1000), (0xfff, 0x1000)], [(0x1000, 0x1000), (0, 0x1001)], [(0x1000, 0x1000), (0x1000, 0x1000)],
+      [(0, 0x3000), (0x1000, 0x1000)], [(0, 0)], [(0x1000, 0x1000), (0x3000, 0)], [(.max, 1)], [(.max - 0xffe, 0x1000)],
+    ] as [[(UInt64, Int)]])
   func `a table with an overlap, an empty region or one that wraps around is refused`(_ list: [(UInt64, Int)]) {
     let block = Block(0x3000)
     #expect(GuestMemory(list.map { region($0.0, $0.1, block) }) == nil)

@@ -49,7 +49,8 @@ import Wire
 
   @Test func `an indirect table stands for its descriptor`() throws {
     let ring = TestRing()
-    ring.linkIndirect([.readable(base, 4), .writable(base + 64, 5), .writable(base + 128, 6)], slot: 1, tableAt: base + 4096)
+    ring.linkIndirect(
+      [.readable(base, 4), .writable(base + 64, 5), .writable(base + 128, 6)], slot: 1, tableAt: base + 4096)
     ring.offer(1)
     let request = try #require(try ring.queue(startingAt: 0).pop())
     #expect(request.head == 1)
@@ -162,7 +163,9 @@ import Wire
     #expect(ring.usedElement(0).length == length)
   }
 
-  @Test(arguments: (0...15).map { 1 << $0 }) func `a ring of every size can be filled and drained twice`(size: Int) throws {
+  @Test(arguments: (0...15).map { 1 << $0 }) func `a ring of every size can be filled and drained twice`(size: Int)
+    throws
+  {
     let ring = TestRing(size: size)
     let queue = try ring.queue(startingAt: 0)
     for head in 0..<size { ring.link([.writable(base + UInt64(head), 1)], from: head) }
