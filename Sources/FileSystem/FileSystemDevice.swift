@@ -47,6 +47,8 @@ public final class FileSystemDevice: Device {
 
   public func reset() {
     share.forgetGuest()
+    share.mounts.reset()
+    for worker in workers { worker.lastMount = nil }
   }
 
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {

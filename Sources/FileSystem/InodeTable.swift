@@ -235,7 +235,6 @@ final class InodeTable: Sendable {
       }
       for raw in closed where raw >= 0 { File(raw: raw).close() }
     }
-    mounts.reset()
   }
 
   deinit {

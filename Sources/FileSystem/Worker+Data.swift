@@ -144,8 +144,9 @@ extension Worker {
     let node = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(node) }
     guard node.type == .directory || node.type == .regular else { throw .invalid }
-    let open = try File.currentDirectory.open(
-      decimal.spell(node.file), flags: OpenFlags.readOnly | OpenFlags.nonBlock)
+    let open = try relieving { () throws(Errno) -> FileDescriptor in
+      try File.currentDirectory.open(decimal.spell(node.file), flags: OpenFlags.readOnly | OpenFlags.nonBlock)
+    }
     try open.file.syncFileSystem()
     return .payload(0)
   }

@@ -73,6 +73,14 @@ extension Worker {
     }
   }
 
+  /// Operations that may wait for a disk or a server.
+  static func mayBlock(_ operation: FuseOpcode?) -> Bool {
+    switch operation {
+    case .fsync, .fsyncdir, .syncfs, .fallocate, .copyFileRange, .copyFileRange64, .flush, .setattr, .unlink: true
+    default: false
+    }
+  }
+
   /// Operations that a read-only share refuses outright; opening for writing is refused by `open`.
   private static func changes(_ operation: FuseOpcode) -> Bool {
     switch operation {

@@ -88,11 +88,8 @@ extension Worker {
   }
 
   private func openPath(_ name: CName, in directory: File) throws(Errno) -> FileDescriptor {
-    do throws(Errno) {
-      return try directory.open(name, flags: OpenFlags.path | OpenFlags.noFollow)
-    } catch .tooManyFiles {
-      share.inodes.relieve()
-      return try directory.open(name, flags: OpenFlags.path | OpenFlags.noFollow)
+    try relieving { () throws(Errno) -> FileDescriptor in
+      try directory.open(name, flags: OpenFlags.path | OpenFlags.noFollow)
     }
   }
 

@@ -32,11 +32,18 @@ extension Worker {
   private func reopen(_ node: PinnedNode, flags: Int32) throws(Errno) -> FileDescriptor {
     let wanted: Int32 = node.type == .directory ? OpenFlags.directory : 0
     guard node.type == .regular || node.type == .directory else { throw .badDescriptor }
+    return try relieving { () throws(Errno) -> FileDescriptor in
+      try File.currentDirectory.open(decimal.spell(node.file), flags: flags | wanted)
+    }
+  }
+
+  /// Opens something; if the process has run out of descriptors, closes cached ones and tries again.
+  func relieving(_ open: () throws(Errno) -> FileDescriptor) throws(Errno) -> FileDescriptor {
     do throws(Errno) {
-      return try File.currentDirectory.open(decimal.spell(node.file), flags: flags | wanted)
+      return try open()
     } catch .tooManyFiles {
       share.inodes.relieve()
-      return try File.currentDirectory.open(decimal.spell(node.file), flags: flags | wanted)
+      return try open()
     }
   }
 
@@ -92,14 +99,13 @@ extension Worker {
     let createFlags = flags | OpenFlags.create | OpenFlags.exclusive | OpenFlags.noFollow
     do throws(Errno) {
       let descriptor = try creating(request, umask: arguments.umask) { () throws(Errno) -> FileDescriptor in
-        try parent.file.open(name, flags: createFlags, mode: arguments.mode & 0o7777)
+        try relieving { () throws(Errno) -> FileDescriptor in
+          try parent.file.open(name, flags: createFlags, mode: arguments.mode & 0o7777)
+        }
       }
       return try reply(request, created: descriptor, flags: flags, in: parent, name: name)
     } catch .exists {
       if Int32(bitPattern: arguments.flags) & OpenFlags.exclusive != 0 { throw .exists }
-    } catch .tooManyFiles {
-      share.inodes.relieve()
-      throw .tooManyFilesInSystem
     }
     return try openExisting(arguments, flags: flags, in: parent, name: name)
   }
@@ -134,8 +140,10 @@ extension Worker {
     name: CName?
   ) throws(Errno) -> Answer {
     // The inode behind the open file, not behind the name: that may be another one's by now.
-    let path = try File.currentDirectory.open(
-      decimal.spell(descriptor.file), flags: OpenFlags.path)
+    let link = decimal.spell(descriptor.file)
+    let path = try relieving { () throws(Errno) -> FileDescriptor in
+      try File.currentDirectory.open(link, flags: OpenFlags.path)
+    }
     let status = try path.file.status()
     let (id, mount) = try adopt(path, status: status, keepOpen: name == nil)
     do throws(Errno) {
@@ -160,8 +168,10 @@ extension Worker {
     let flags = try hostFlags(arguments.flags)
     let exclusive = Int32(bitPattern: arguments.flags) & OpenFlags.exclusive
     let descriptor = try creating(request, umask: arguments.umask) { () throws(Errno) -> FileDescriptor in
-      try parent.file.open(
-        CName("."), flags: flags | OpenFlags.temporary | exclusive, mode: arguments.mode & 0o7777)
+      try relieving { () throws(Errno) -> FileDescriptor in
+        try parent.file.open(
+          CName("."), flags: flags | OpenFlags.temporary | exclusive, mode: arguments.mode & 0o7777)
+      }
     }
     return try reply(request, created: descriptor, flags: flags, in: parent, name: nil)
   }

@@ -60,7 +60,7 @@ final class Worker: @unchecked Sendable {
     while served < Worker.requestsPerTurn {
       guard try queue.pop(into: &chain) else { break }
       served += 1
-      let written = serve(chain)
+      let written = serve(chain, &queue)
       queue.complete(chain, written: written)
       // One at a time is a guest that waits for each answer: tell it now. A queue with more work waits for the batch.
       if !queue.hasWork { queue.flush() }
@@ -70,7 +70,7 @@ final class Worker: @unchecked Sendable {
   }
 
   /// Serves one chain; returns the bytes written into it.
-  private func serve(_ chain: borrowing Chain) -> Int {
+  private func serve(_ chain: borrowing Chain, _ queue: inout Virtqueue) -> Int {
     let readable = chain.readable
     var headerBytes = input.segment.prefix(FuseInHeader.byteCount)
     let got = readable.gather(into: headerBytes)
@@ -78,6 +78,8 @@ final class Worker: @unchecked Sendable {
       statistics.count(malformed: true)
       return 0
     }
+    // What is already answered must not wait for an operation that may take long.
+    if Worker.mayBlock(header.operation) { queue.flush() }
     let total = readable.byteCount
     let length = Int(header.len)
     guard length >= FuseInHeader.byteCount, length <= total else {
