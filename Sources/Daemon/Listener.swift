@@ -143,7 +143,7 @@ enum Listener {
     case .accessDenied, .readOnly, .notPermitted:
       .failure("no permission to create the socket '\(path)'; choose a directory that this user may write to")
     case .addressInUse:
-      .failure("the socket '\(path)' appeared while it was being created; start one daemon per socket")
+      .failure("another program is serving the socket '\(path)'; stop it or choose another socket path")
     default:
       .failure("cannot listen on '\(path)' (\(error.message)); choose another path")
     }
@@ -163,7 +163,7 @@ enum Listener {
     guard let opened = try? path.directory.open(flags: OpenFlags.readOnly | OpenFlags.directory) else { return nil }
     let directory = SharedDescriptor(opened)
     let exclusive: Int32 = 2  // LOCK_EX
-    for _ in 0..<100 {
+    for _ in 0..<400 {
       if (try? directory.file.lockWhole(exclusive)) != nil { return directory }
       _ = Poll.wait(nil, nil, timeoutNanoseconds: 5_000_000)
     }

@@ -82,12 +82,14 @@ public struct Pipe: Sendable {
   }
 }
 
+private let getDescriptorFlags: Int32 = 1  // F_GETFD
+
 extension File {
   /// Open descriptors beside 0, 1 and 2 that are not in `kept`: called before this process opened any, they are those
   /// that the starting process left open. Only the first 1024 numbers are looked at.
   public static func inherited(except kept: [File]) -> [File] {
     (3..<1024).map { File(raw: $0) }.filter { file in
-      !kept.contains(file) && clinux_fcntl(file.raw, 1 /* F_GETFD */, 0) >= 0
+      !kept.contains(file) && clinux_fcntl(file.raw, getDescriptorFlags, 0) >= 0
     }
   }
 }

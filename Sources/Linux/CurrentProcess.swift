@@ -5,6 +5,10 @@
 
 internal import CLinux
 
+// linux/prctl.h
+private let setParentDeathSignal: Int32 = 1
+private let setNoNewPrivileges: Int32 = 38
+
 /// The calling process.
 public enum CurrentProcess {
   public static var identifier: Int32 { clinux_pid() }
@@ -26,12 +30,12 @@ public enum CurrentProcess {
 
   /// Has the kernel send `signal` when the parent thread ends. Does not survive a change of user ids.
   public static func dieWithParent(_ signal: Signal) throws(Errno) {
-    try checked(clinux_prctl(1 /* PR_SET_PDEATHSIG */, UInt(signal.rawValue), 0))
+    try checked(clinux_prctl(setParentDeathSignal, UInt(signal.rawValue), 0))
   }
 
   /// No program that this process runs can gain privileges; a seccomp filter without CAP_SYS_ADMIN needs it.
   public static func forbidNewPrivileges() throws(Errno) {
-    try checked(clinux_prctl(38 /* PR_SET_NO_NEW_PRIVS */, 1, 0))
+    try checked(clinux_prctl(setNoNewPrivileges, 1, 0))
   }
 
   /// Changes the real, effective and saved ids of the whole process.
@@ -44,6 +48,11 @@ public enum CurrentProcess {
 public struct WallClock: Sendable {
   public let seconds: Int64
   public let nanoseconds: Int64
+
+  public init(seconds: Int64, nanoseconds: Int64) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
 
   public static var now: WallClock {
     var seconds: Int64 = 0

@@ -55,9 +55,10 @@ public struct Path: Sendable, Equatable, CustomStringConvertible {
 
   /// True if the process may read (and for a directory search) what is there.
   public var isReadable: Bool {
+    let asEffectiveUser: Int32 = 0x200  // AT_EACCESS
     let readAndSearch: Int32 = R_OK | (((try? status())?.isDirectory ?? false) ? X_OK : 0)
     return unsafe text.withCString {
-      unsafe clinux_faccessat2(File.currentDirectory.raw, $0, readAndSearch, 0x200 /* AT_EACCESS */) == 0
+      unsafe clinux_faccessat2(File.currentDirectory.raw, $0, readAndSearch, asEffectiveUser) == 0
     }
   }
 

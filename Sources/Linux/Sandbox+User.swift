@@ -18,7 +18,8 @@ extension Sandbox {
     let groups = groupMap.isEmpty ? [ownGroup] : groupMap
 
     // A single own id may be written by the process itself, to whatever number inside.
-    let isOwn = users.count == 1 && groups.count == 1 && users[0].count == 1 && groups[0].count == 1
+    let isOwn =
+      users.count == 1 && groups.count == 1 && users[0].count == 1 && groups[0].count == 1
       && users[0].outside == user && groups[0].outside == group
     if isOwn {
       try Sandbox.unshareUser()

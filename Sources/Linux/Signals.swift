@@ -37,7 +37,8 @@ public enum Signal: Int32, Sendable {
   /// kill(2). A process that has ended already is no error.
   public func send(to process: Int32) throws(Errno) {
     let result = clinux_kill(process, rawValue)
-    if result == -3 /* ESRCH */ { return }
+    let noSuchProcess: Int32 = -3
+    if result == noSuchProcess { return }
     try checked(result)
   }
 }

@@ -119,6 +119,10 @@ extension Session {
         return nil
       }
       guard let descriptor = message.descriptors.takeFirst() else { return "the descriptor is missing" }
+      // Nobody may be emptying a pipe or a socket, and a queue's thread that waits for that could not be stopped. An
+      // eventfd does not fill up; its flags are the frontend's, who may want to wait in read(2).
+      let kind = try descriptor.file.status().type
+      if kind == .fifo || kind == .socket { try descriptor.file.setNonBlocking(true) }
       try slot.replace(with: descriptor)
       return nil
     } catch {

@@ -45,7 +45,7 @@ enum MartletFS {
   private static func parse(_ arguments: [String]) throws(HumanError) -> Options {
     let options: Options
     do {
-      options = try Options.parse(arguments)
+      options = try Options.parse(Options.plain(arguments))
     } catch {
       guard Options.exitCode(for: error) == .success else { throw .usage(parsing: error, of: Options.self) }
       write(Options.fullMessage(for: error) + "\n", to: 1)

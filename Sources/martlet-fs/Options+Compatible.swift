@@ -8,6 +8,24 @@ internal import FileSystem
 internal import Linux
 
 extension Options {
+  /// The command line with two spellings of virtiofsd's made plain, which the option parser does not know: options whose
+  /// value may be left out (`--posix-acl` alone is `--posix-acl=always`, whatever follows), and `-oLIST`.
+  static func plain(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      if argument == "--posix-acl" || argument == "--security-label" {
+        let value = rest.first.flatMap { Negotiation(argument: $0) } == nil ? "always" : rest.removeFirst()
+        result.append("\(argument)=\(value)")
+      } else if argument.hasPrefix("-o"), argument.count > 2 {
+        result += ["-o", String(argument.dropFirst(2))]
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
+  }
+
   /// One `-o` list. It wins over the options that it repeats, as it does in virtiofsd.
   func apply(
     compatible list: String, to share: inout SharePlan, _ common: inout CommonOptions, _ modcaps: inout String?
@@ -58,7 +76,9 @@ extension Options {
   /// `:inside:outside:count:` with any delimiter that is neither a letter nor a digit.
   func range(_ text: String, _ option: String) throws(HumanError) -> IdentifierRange {
     let wrong = HumanError.usage("\(option) '\(text)' is no range; write :inside:outside:count:")
-    guard let delimiter = text.first, !delimiter.isLetter, !delimiter.isNumber, text.last == delimiter else { throw wrong }
+    guard let delimiter = text.first, !delimiter.isLetter, !delimiter.isNumber, text.last == delimiter else {
+      throw wrong
+    }
     let parts = text.split(separator: delimiter, omittingEmptySubsequences: false).dropFirst().dropLast()
     let numbers = parts.compactMap { UInt32($0) }
     guard parts.count == 3, numbers.count == 3, numbers[2] > 0 else { throw wrong }

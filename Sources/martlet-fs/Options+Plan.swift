@@ -46,8 +46,8 @@ extension Options {
     options.cache = share.cache
     options.readOnly = share.readonly
     options.xattr = share.xattr
-    options.posixACL = share.posixACL ?? .never
-    options.securityLabel = share.securityLabel ?? .never
+    options.posixACL = share.posixACL
+    options.securityLabel = share.securityLabel
     options.inodeFileHandles = share.inodeFileHandles
     options.announceSubmounts = share.announceSubmounts
     options.readdirplus = share.readdirplus
@@ -89,7 +89,8 @@ extension Options {
 
   /// Ours: a list of shares, each with what it says beside the common options.
   private func several(_ template: SharePlan) throws(HumanError) -> [SharePlan] {
-    guard template.source.isEmpty, what.tag == nil, common.fd == nil, common.socketPath ?? common.deprecatedSocket == nil
+    guard template.source.isEmpty, what.tag == nil, common.fd == nil,
+      common.socketPath ?? common.deprecatedSocket == nil
     else {
       throw .usage("--share has its own source, tag and socket; leave out --shared-dir, --tag, --socket-path and --fd")
     }

@@ -88,7 +88,7 @@ struct Options: ParsableCommand {
   @OptionGroup(title: "Migration") var migration: MigrationOptions
 
   @Option(
-    name: .customShort("o", allowingJoined: true), parsing: .singleValue,
+    name: .customShort("o"), parsing: .singleValue,
     help: ArgumentHelp("Options as a comma separated list (deprecated).", valueName: "list"))
   var compatible: [String] = []
 
@@ -121,14 +121,16 @@ struct WhatToShare: ParsableArguments {
 
   @Option(
     name: .customLong("tag"),
-    help: ArgumentHelp("Name of the share for the guest, for frontends that ask the device (crosvm).", valueName: "tag"))
+    help: ArgumentHelp("Name of the share for the guest, for frontends that ask the device (crosvm).", valueName: "tag")
+  )
   var tag: String?
 }
 
 /// What one share can be told, and what --share can say differently for each.
 struct ShareFlags: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "What the guest may cache: never, metadata, auto (for a second) or always (for a day).", valueName: "policy"))
+  @Option(
+    help: ArgumentHelp(
+      "What the guest may cache: never, metadata, auto (for a second) or always (for a day).", valueName: "policy"))
   var cache = CachePolicy.auto
 
   @Flag(help: "Refuse everything that would change the share.")
@@ -152,19 +154,20 @@ struct ShareFlags: ParsableArguments {
   var xattr = false
 
   @Option(
-    name: .customLong("posix-acl"), defaultAsFlag: Negotiation.always, parsing: .next,
+    name: .customLong("posix-acl"),
     help: ArgumentHelp(
       "POSIX ACLs: never, auto (where the guest can), or always, which is what the bare option means; with --xattr.",
       valueName: "when"))
-  var posixACL: Negotiation?
+  var posixACL = Negotiation.never
 
   @Option(
-    name: .customLong("security-label"), defaultAsFlag: Negotiation.always, parsing: .next,
+    name: .customLong("security-label"),
     help: ArgumentHelp("Security labels of new files, likewise.", valueName: "when"))
-  var securityLabel: Negotiation?
+  var securityLabel = Negotiation.never
 
-  @Option(help: ArgumentHelp(
-    "Rules that rename extended attributes, as virtiofsd's; with --xattr.", valueName: "rules"))
+  @Option(
+    help: ArgumentHelp(
+      "Rules that rename extended attributes, as virtiofsd's; with --xattr.", valueName: "rules"))
   var xattrmap: String?
 
   @Option(

@@ -5,6 +5,7 @@
 
 import Foundation
 import Linux
+import Synchronization
 import Testing
 
 /// A directory that goes away with the test.
@@ -57,10 +58,20 @@ final class DaemonProcess: Sendable {
     return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path(percentEncoded: false)
   }()
   static let binary = URL(filePath: programs).appending(path: "martlet-fs").path(percentEncoded: false)
+  /// A copy that any user may run. Made by cp(1): a descriptor of this process that is open for writing would be held by
+  /// whatever another test starts meanwhile, and a program that somebody may write to cannot be run (ETXTBSY).
+  static let binaryForEverybody: (path: String, directory: TemporaryDirectory)? = {
+    guard let directory = try? TemporaryDirectory() else { return nil }
+    let copy = directory.file("martlet-fs")
+    let ended = try? ChildProcess.spawn(["cp", binary, copy]).wait()
+    return ended == .code(0) ? (copy, directory) : nil
+  }()
   static let isRoot = CurrentProcess.effectiveUser == 0
 
   let child: ChildProcess
   let startedNanoseconds: Int64
+  /// True once it was waited for: its id may be another process's then.
+  private let hasEnded = Atomic(false)
   private let output: String
   private let errors: String
   private let directory: TemporaryDirectory
@@ -97,6 +108,17 @@ final class DaemonProcess: Sendable {
     return try process.wait()
   }
 
+  private func kill() {
+    hasEnded.store(true, ordering: .relaxed)
+    try? Signal.kill.send(to: child.identifier)
+    _ = try? child.wait()
+  }
+
+  deinit {
+    // A test that failed half-way leaves nobody behind.
+    if !hasEnded.load(ordering: .relaxed) { kill() }
+  }
+
   var log: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
 
   /// Waits for the end; kills the process and fails after `seconds`.
@@ -104,13 +126,13 @@ final class DaemonProcess: Sendable {
     let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)
     while Linux.Clock.monotonic < deadline {
       if let status = try child.waitWithoutBlocking() {
+        hasEnded.store(true, ordering: .relaxed)
         return Outcome(
           status: status, standardOutput: try String(contentsOfFile: output, encoding: .utf8), standardError: log)
       }
       usleep(2000)
     }
-    try? Signal.kill.send(to: child.identifier)
-    _ = try? child.wait()
+    kill()
     throw Timeout(what: "the daemon did not end; its log: \(log)")
   }
 
@@ -125,18 +147,18 @@ final class DaemonProcess: Sendable {
     var description: String { what }
   }
 
-  func waitUntil(seconds: Double = 10, _ what: String, _ condition: () throws -> Bool) throws {
+  func waitUntil(seconds: Double = 10, _ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
     let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)
     while Linux.Clock.monotonic < deadline {
       if try condition() { return }
       usleep(1000)
     }
-    throw Timeout(what: "timed out: \(what); the log: \(log)")
+    throw Timeout(what: "timed out: \(what()); the log: \(log)")
   }
 
   /// Waits until the log says that it serves, which it says last.
   func waitUntilServing() throws {
-    try waitUntil("serving") { log.contains("serving ") }
+    try waitUntil("serving") { log.contains("] serving ") }
   }
 
   /// Processes whose parent is the started one.

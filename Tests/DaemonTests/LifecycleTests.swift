@@ -39,7 +39,9 @@ import Testing
   @Test func aLogLineHasTimeLevelAndName() throws {
     let process = try start()
     let line = try #require(process.log.split(separator: "\n").first { $0.contains("serving") })
-    #expect(line.wholeMatch(of: /\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO martlet-fs\] serving share/) != nil || line.contains("serving /"))
+    #expect(
+      line.wholeMatch(of: /\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO martlet-fs\] serving share/) != nil
+        || line.contains("serving /"))
     try process.end()
   }
 

@@ -40,6 +40,7 @@ import Testing
     Row("\(base) --posix-acl=auto --security-label=never", "posix-acl auto", "security-label never"),
     Row("\(base) --security-label", "security-label always", "xattr"),
     Row("\(base) --posix-acl --posix-acl=never", "posix-acl never"),
+    Row("\(base) --posix-acl auto --security-label AUTO", "posix-acl auto, security-label auto"),
     Row("\(base) --inode-file-handles=never", "inode-file-handles never", "capabilities: chown,dac_override,fowner"),
     Row("\(base) --inode-file-handles=mandatory", "inode-file-handles mandatory"),
     Row("\(base) --inode-file-handles=fallback", "inode-file-handles prefer"),
@@ -163,7 +164,7 @@ import Testing
   func helpNamesEveryOptionThatIsNotAnOldOne(_ option: String) throws {
     let outcome = try DaemonProcess.run([option])
     #expect(outcome.status == .code(0))
-    for name in ["--shared-dir", "--share", "--socket-path", "--thread-pool-size", "--posix-acl [<when>]", "--sandbox"] {
+    for name in ["--shared-dir", "--share", "--socket-path", "--thread-pool-size", "--posix-acl <when>", "--sandbox"] {
       #expect(outcome.standardOutput.contains(name))
     }
     #expect(!outcome.standardOutput.contains("--migration"))

@@ -159,7 +159,8 @@ struct SandboxTests {
     let device = try Path("/").status()
     for number in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server)/fd") {
       guard let status = try? Path("/proc/\(server)/fd/\(number)").status() else { continue }
-      let isHostRoot = status.inode == device.inode && status.deviceMinor == device.deviceMinor
+      let isHostRoot =
+        status.inode == device.inode && status.deviceMinor == device.deviceMinor
         && status.deviceMajor == device.deviceMajor
       #expect(!isHostRoot, "\(open)")
     }
@@ -169,8 +170,7 @@ struct SandboxTests {
   /// As a user: a user namespace with the own id, all the rest as for root.
   @Test(arguments: [[], ["--uid-map=:0:65534:1:", "--gid-map=:0:65534:1:"]])
   func aUserGetsAUserNamespace(_ options: [String]) throws {
-    let binary = directory.file("martlet-fs")
-    try FileManager.default.copyItem(atPath: DaemonProcess.binary, toPath: binary)
+    let binary = try #require(DaemonProcess.binaryForEverybody).path
     let home = try directory.makeDirectory("home")
     try FileManager.default.createDirectory(atPath: "\(home)/share", withIntermediateDirectories: false)
     for path in [home, "\(home)/share"] {
@@ -195,8 +195,7 @@ struct SandboxTests {
 
   @Test func rangesWithoutTheHelpersAreOneSentence() throws {
     guard (try? Path("/usr/bin/newuidmap").status()) == nil else { return }
-    let binary = directory.file("martlet-fs")
-    try FileManager.default.copyItem(atPath: DaemonProcess.binary, toPath: binary)
+    let binary = try #require(DaemonProcess.binaryForEverybody).path
     let process = try DaemonProcess(
       ["--shared-dir=/usr", "--socket-path=/tmp/mt-user-\(CurrentProcess.identifier)", "--uid-map=:0:100000:10:"],
       in: directory, wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], binary: binary)
@@ -208,8 +207,7 @@ struct SandboxTests {
 
   @Test func aShareThatMayNotBeReadIsOneSentence() throws {
     try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: share)
-    let binary = directory.file("martlet-fs")
-    try FileManager.default.copyItem(atPath: DaemonProcess.binary, toPath: binary)
+    let binary = try #require(DaemonProcess.binaryForEverybody).path
     let process = try DaemonProcess(
       ["--shared-dir=\(share)", "--socket-path=/tmp/mt-user-\(CurrentProcess.identifier)"],
       in: directory, wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], binary: binary)

@@ -97,8 +97,9 @@ import Testing
     do { _ = try ListeningSocket(path: socket, mask: 0o077) }
     let arguments = ["--shared-dir=\(share)", "--socket-path=\(socket)", "--sandbox=none"]
     let rivals = try (0..<4).map { _ in try DaemonProcess(arguments, in: directory) }
-    try rivals[0].waitUntil("one serves, three gave up") {
-      rivals.filter { $0.log.contains("serving ") }.count == 1
+    let logs = { rivals.map { $0.log } }
+    try rivals[0].waitUntil("one serves, three gave up: \(logs())") {
+      rivals.filter { $0.log.contains("] serving ") }.count == 1
         && rivals.filter { $0.log.contains("another program is serving") }.count == 3
     }
     #expect(try Probe.features(at: socket) != 0)

@@ -124,7 +124,7 @@ private func problems(in report: GuestReport, of row: GuestCase) -> [String] {
 private func runGuest(
   _ row: GuestCase, on kind: GuestKind, socket: String, in place: Workplace
 ) async throws -> GuestReport {
-  var arguments = ["--share", socket, "--timeout", "420"] + row.runner
+  var arguments = ["--share", socket, "--timeout", "540"] + row.runner
   if !row.words.isEmpty {
     let words = place.home.appending(path: "words")
     try Data(row.words.joined(separator: "\n").utf8).write(to: words)

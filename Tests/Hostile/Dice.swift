@@ -68,7 +68,8 @@ enum Campaign {
   }()
 
   /// A generator of its own for one test, so that tests do not change each other's luck.
-  static func dice(_ test: StaticString, _ number: Int = 0) -> Dice {
+  /// - Parameter seed: the seed of the run; given where the test runs in a process of its own.
+  static func dice(_ test: StaticString, _ number: Int = 0, seed: UInt64) -> Dice {
     var mixed: UInt64 = seed &+ UInt64(number) &* 0x1_0000_0001
     for byte in "\(test)".utf8 { mixed = (mixed ^ UInt64(byte)) &* 0x100_0000_01b3 }
     return Dice(seed: mixed)

@@ -4,9 +4,40 @@
 import Linux
 import Testing
 
+/// Paths that a person typed, and who serves a socket file.
 @Suite struct PathTests {
   @Test(arguments: [("/run/a.sock", "/run"), ("a.sock", "."), ("/a.sock", "/"), ("x/y/z", "x/y")])
   func directoryIsWhatHoldsTheLastComponent(_ path: String, _ directory: String) {
     #expect(Path(path).directory == Path(directory))
+  }
+
+  @Test func statusAndContentsAreThoseOfTheFile() throws {
+    #expect(try Path("/usr").status().isDirectory)
+    #expect(try Path("/proc/self/exe").status(following: false).type == .symlink)
+    #expect(try Path("/proc/self/exe").status().isRegular)
+    #expect(try Path("/proc/self/status").contents().contains("Pid:\t\(CurrentProcess.identifier)\n"))
+    #expect(throws: Errno.noEntry) { try Path("/nowhere/at/all").status() }
+  }
+
+  @Test func aSocketFileIsServedAsLongAsSomebodyListens() throws {
+    let path = Path("/tmp/mt-served-\(CurrentProcess.identifier)")
+    defer { try? path.remove() }
+    let served: (FileStatus, Bool)
+    do {
+      let listener = try ListeningSocket(path: path.text, mask: 0o077)
+      let status = try path.status()
+      served = (status, try path.isServed(status))
+      #expect(listener.file.raw >= 0)
+    }
+    #expect(served.1)
+    #expect(try !path.isServed(served.0))
+  }
+
+  @Test func aConnectedSocketIsNotAListener() throws {
+    let pair = try UnixSocket.pair()
+    #expect(try !ListeningSocket.isListening(pair.first.file))
+    let file = try Path("/usr").open(flags: OpenFlags.readOnly)
+    #expect(throws: Errno(88)) { try ListeningSocket.isListening(file.file) }
+    #expect(pair.second.file.raw >= 0)
   }
 }

@@ -152,7 +152,9 @@ struct ReplayCloudHypervisorTests {
     try hypervisor.activate()
     for _ in 0..<10 {
       try hypervisor.pause()
-      let sent = try Traffic(notify: { $0.publish(); $0.kick() }).send(on: hypervisor.queues[1])
+      let sent = try Traffic(notify: {
+        $0.publish(); $0.kick()
+      }).send(on: hypervisor.queues[1])
       #expect(!hypervisor.queues[1].hasUsed, "a disabled ring is not served")
       try hypervisor.resume()
       try Traffic().receive(sent, on: hypervisor.queues[1])
@@ -167,7 +169,7 @@ struct ReplayCloudHypervisorTests {
     try hypervisor.initialize(queueCount: 2)
     try hypervisor.activate()
     try Traffic(chains: 11).run(on: hypervisor.queues[1])
-    hypervisor.connection.close()
+    first.close()
     let crash = try CrashedBackend(queue: hypervisor.queues[1], inflight: try #require(hypervisor.inflight))
     let second = try TestBackend()
     let again = try CloudHypervisorFrontend(.fs, try second.connect(), ram: ram)

@@ -36,6 +36,11 @@ final class TestBackend {
   }
 
   deinit {
+    close()
+  }
+
+  /// Ends the backend and waits until it is gone: from now on nobody touches the rings.
+  func close() {
     endpoint.stop()
     if let thread = thread.take() { thread.join() }
     _ = unsafe unlink(path)

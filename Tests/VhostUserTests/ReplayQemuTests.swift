@@ -282,7 +282,8 @@ struct ReplayQemuTests {
     #expect(log.isDirty(answer.guestAddress) && log.isDirty(answer.guestAddress + 4096))
     #expect(!log.isDirty(answer.guestAddress + 8192), "the last page was not written to")
     #expect(log.isDirty(queue.used.guestAddress), "the used ring is logged too")
-    #expect(!log.isDirty(question.guestAddress & ~0xfff) || question.guestAddress >> 12 == queue.used.guestAddress >> 12)
+    #expect(
+      !log.isDirty(question.guestAddress & ~0xfff) || question.guestAddress >> 12 == queue.used.guestAddress >> 12)
   }
 
   @Test("blk reconnect: requests in flight are done by the successor", arguments: QemuVersion.all)
@@ -292,7 +293,7 @@ struct ReplayQemuTests {
     try qemu.realize()
     try qemu.driverOK(features: Self.linux, configured: 1)
     try Traffic().run(on: qemu.queues[0])
-    qemu.connection.close()
+    first.close()
     let crash = try CrashedBackend(queue: qemu.queues[0], inflight: try #require(qemu.inflight))
     let second = try TestBackend(ReplayDevice(queueCount: 4))
     let again = try QemuFrontend(version, .blk, try second.connect(), ram: qemu.ram)

@@ -68,28 +68,69 @@ struct ToleranceStateTests {
   }
 
   @Test("8: many regions, added one by one, rings in the last", arguments: [64, 509])
-  func manyRegions(count: Int) throws {
+  func manyRegions(count: Int) async throws {
+    // In a process of its own, because it counts descriptors.
+    await #expect(processExitsWith: .success) { [count = count as Int] in
+      let backend = try TestBackend()
+      let connection = try backend.connect()
+      let descriptors = try openDescriptorCount()
+      let ram = try GuestRAM(
+        (0..<count).map {
+          GuestRegionLayout(
+            guestAddress: UInt64($0) << 21, byteCount: 1 << 17, userAddress: 0x7f00_0000_0000 + UInt64($0) << 21)
+        })
+      let frontendOnly = try openDescriptorCount() - descriptors
+      let queue = try DriverQueue(index: 1, size: 64, ram: ram, features: PlainFrontend.usual, region: count - 1)
+      try connection.setProtocolFeatures([.mq, .replyAck, .configureMemSlots])
+      try connection.setFeatures(PlainFrontend.usual.union(.vhostUserProtocolFeatures))
+      #expect(try connection.getMemorySlots() >= 509)
+      for region in ram.regions { try connection.addMemory(region, needReply: true) }
+      // Ours and nothing else: the backend, in the same process, closed what it got. Its own events come on top.
+      #expect(try openDescriptorCount() - descriptors < frontendOnly + 32)
+      try connection.describe(queue)
+      try connection.setCall(1, queue.callEvent.file)
+      try connection.setKick(1, queue.kickEvent.file)
+      try connection.setRingEnabled(1, true, needReply: true)
+      try Traffic().run(on: queue)
+    }
+  }
+
+  @Test("a buffer may span regions that adjoin in the guest's address space", arguments: [false, true])
+  func buffersAcrossRegions(indirect: Bool) throws {
     let backend = try TestBackend()
-    let connection = try backend.connect()
-    let descriptors = try openDescriptorCount()
+    let adjoining = (0..<3).map {
+      GuestRegionLayout(
+        guestAddress: 0x10_0000 + UInt64($0) << 16, byteCount: 1 << 16, userAddress: 0x7f00_0000_0000 + UInt64($0) << 32
+      )
+    }
     let ram = try GuestRAM(
-      (0..<count).map {
-        GuestRegionLayout(
-          guestAddress: UInt64($0) << 21, byteCount: 1 << 17, userAddress: 0x7f00_0000_0000 + UInt64($0) << 21)
-      })
-    let frontendOnly = try openDescriptorCount() - descriptors
-    let queue = try DriverQueue(index: 1, size: 64, ram: ram, features: PlainFrontend.usual, region: count - 1)
-    try connection.setProtocolFeatures([.mq, .replyAck, .configureMemSlots])
-    try connection.setFeatures(PlainFrontend.usual.union(.vhostUserProtocolFeatures))
-    #expect(try connection.getMemorySlots() >= 509)
-    for region in ram.regions { try connection.addMemory(region, needReply: true) }
-    // Ours and nothing else: the backend, in the same process, closed what it got. Slack for tests that run beside.
-    #expect(try openDescriptorCount() - descriptors < frontendOnly + count / 2)
-    try connection.describe(queue)
-    try connection.setCall(1, queue.callEvent.file)
-    try connection.setKick(1, queue.kickEvent.file)
-    try connection.setRingEnabled(1, true, needReply: true)
-    try Traffic().run(on: queue)
+      adjoining + [GuestRegionLayout(guestAddress: 1 << 32, byteCount: 1 << 20, userAddress: 0x7e00_0000_0000)])
+    let machine = try PlainFrontend(try backend.connect(), ram: ram)
+    try machine.negotiate()
+    try machine.addMemory()
+    for queue in machine.queues { try machine.describe(queue) }
+    try machine.enable()
+    let queue = machine.queues[1]
+    // All three regions are one buffer; the last part of the first and the beginning of the last hold the answer.
+    let question = try #require(ram.buffer(at: 0x10_0000, count: 1 << 16))
+    question.segment.copy((0..<1 << 16).map { UInt8(truncatingIfNeeded: $0 &* 13) })
+    let answer = SplitDescriptor(
+      address: 0x10_0000 + (1 << 16) - 100, length: 100 + (1 << 16) + 100, flags: DescriptorFlags.write)
+    let request = SplitDescriptor(
+      address: 0x10_0000, length: (1 << 16) + 50, flags: DescriptorFlags.next, next: 1)
+    if indirect {
+      let table = try ram.allocate(32, region: 3)
+      table.segment.store(request)
+      table.segment.store(answer, at: 16)
+      queue.pokeChain([
+        SplitDescriptor(address: table.guestAddress, length: 32, flags: DescriptorFlags.indirect)
+      ])
+    } else {
+      queue.pokeChain([request, answer])
+    }
+    queue.kick()
+    #expect(eventually { queue.hasUsed || queue.takeError() })
+    #expect(queue.hasUsed, "the buffer is one piece for the guest")
   }
 
   enum StopHabit: CaseIterable { case baseThenKick, baseOnly, disable, disableThenBase, neverStarted, twice }
@@ -266,7 +307,8 @@ struct ToleranceStateTests {
     for size in [0, 8, 24, 300] {
       let payload = [UInt8](repeating: 0xa5, count: size)
       try socket.send(MessageHeader(request: number, size: UInt32(size)), payload: payload)
-      let asking = MessageHeader(request: number, flags: MessageHeader.version | MessageHeader.needReply, size: UInt32(size))
+      let asking = MessageHeader(
+        request: number, flags: MessageHeader.version | MessageHeader.needReply, size: UInt32(size))
       try socket.send(asking, payload: payload)
       let reply = try socket.receive(timeoutNanoseconds: 2_000_000_000)
       #expect(reply.header.request == number && reply.header.isReply)

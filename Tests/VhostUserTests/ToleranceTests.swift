@@ -114,7 +114,8 @@ struct ToleranceTests {
     #expect(connection.socket.isQuiet(timeoutNanoseconds: 50_000_000), "nothing is answered twice")
   }
 
-  @Test("5: replies are one piece of exact size; payloads may be longer or shorter than ours", arguments: [0, 4, 32, 960])
+  @Test(
+    "5: replies are one piece of exact size; payloads may be longer or shorter than ours", arguments: [0, 4, 32, 960])
   func payloadSizes(padding: Int) throws {
     let backend = try TestBackend()
     let machine = try PlainFrontend(try backend.connect(readStyle: .oneCall))

@@ -97,11 +97,13 @@ struct Offence: Sendable, CustomTestStringConvertible {
     try expect(.chainTooLong, from: offence)
   }
 
-  @Test(
-    arguments: [
-      (0, 1), (base - 1, 1), (base - 1, 2), (end, 1), (end - 1, 2), (base, TestRing.byteCount + 1), (base, 0xffff_ffff),
-      (0x100_0000, 0x2001), (0x100_1fff, 2), (0x1ff_ffff, 2), (0x200_0fff, 2), (.max, 1), (.max - 0xfff, 0xffff_ffff),
-    ] as [(UInt64, UInt32)])
+  private static let outside: [(address: UInt64, length: UInt32)] = [
+    (0, 1), (base - 1, 1), (base - 1, 2), (end, 1), (end - 1, 2), (base, UInt32(TestRing.byteCount) + 1),
+    (base, .max), (0x100_0000, 0x2001), (0x100_1fff, 2), (0x1ff_ffff, 2), (0x200_0fff, 2), (.max, 1),
+    (.max - 0xfff, .max),
+  ]
+
+  @Test(arguments: outside)
   func `a buffer outside the memory is noticed`(address: UInt64, length: UInt32) throws {
     for flags in [0, TestRing.write] {
       try expect(
@@ -113,7 +115,11 @@ struct Offence: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test(arguments: [(0, 16), (end - 16, 32), (0x100_0ff0, 32), (end, 16), (.max - 15, 16)] as [(UInt64, UInt32)])
+  private static let tablesOutside: [(address: UInt64, length: UInt32)] = [
+    (0, 16), (end - 16, 32), (0x100_0ff0, 32), (end, 16), (.max - 15, 16),
+  ]
+
+  @Test(arguments: tablesOutside)
   func `an indirect table outside the memory or across regions is noticed`(address: UInt64, length: UInt32) throws {
     try expect(
       .addressOutsideMemory,
@@ -178,9 +184,11 @@ struct Offence: Sendable, CustomTestStringConvertible {
     try expect(.misplacedIndirect, from: offence)
   }
 
-  @Test(
-    arguments: [(base, 0), (base, 1), (base, 15), (base, 17), (base + 4, 16), (base, 16 * 32769)]
-      as [(UInt64, UInt32)])
+  private static let badTables: [(address: UInt64, length: UInt32)] = [
+    (base, 0), (base, 1), (base, 15), (base, 17), (base + 4, 16), (base, 16 * 32769),
+  ]
+
+  @Test(arguments: badTables)
   func `an indirect table of a wrong size or place is noticed`(address: UInt64, length: UInt32) throws {
     try expect(
       .badIndirectTable,

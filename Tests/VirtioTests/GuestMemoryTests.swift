@@ -13,6 +13,11 @@ import Wire
       guestAddress: address, userAddress: user ?? address, memory: block.segment.prefix(count), owner: block)
   }
 
+  private func isAt(_ found: Segment?, _ block: Block, _ offset: Int, _ count: Int) -> Bool {
+    guard let found else { return false }
+    return unsafe found.base - block.segment.base == offset && found.count == count
+  }
+
   @Test(
     arguments: [
       [(0, 0x1000), (0xfff, 0x1000)], [(0x1000, 0x1000), (0, 0x1001)], [(0x1000, 0x1000), (0x1000, 0x1000)],
@@ -49,14 +54,11 @@ import Wire
     let memory = try #require(GuestMemory(regions.shuffled()))
     #expect(memory.regionCount == count)
     for index in 0..<count {
-      let start = unsafe blocks[index].segment.base
       for (offset, length) in [(0, 0x100), (0, 1), (0xff, 1), (0x80, 0x80), (5, 0)] {
         let found = memory.bytes(guestAddress: address(index) + UInt64(offset), byteCount: length)
-        #expect(unsafe found?.base == start + offset)
-        #expect(found?.count == length)
+        #expect(isAt(found, blocks[index], offset, length))
         let ring = memory.ring(userAddress: user(index) + UInt64(offset), byteCount: length)
-        #expect(unsafe ring?.base == start + offset)
-        #expect(ring?.count == length)
+        #expect(isAt(ring, blocks[index], offset, length))
       }
       for (offset, length) in [(0, 0x101), (0xff, 2), (0x100, 1), (0x17f, 1), (-1, 1), (-1, 2), (0, Int.max), (0, -1)] {
         let guest = UInt64(Int64(address(index)) + Int64(offset))

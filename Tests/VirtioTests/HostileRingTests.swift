@@ -85,7 +85,7 @@ private final class Vandal: @unchecked Sendable {
     try #require(result == 0)
     defer {
       stop.store(true, ordering: .relaxed)
-      unsafe pthread_join(thread, nil)
+      pthread_join(thread, nil)
     }
     try body()
   }

@@ -151,7 +151,7 @@ import Wire
     #expect((0..<4).map { Int(ring.usedElement($0).length) } == [102, 100, 103, 101])
   }
 
-  @Test(arguments: [(-1, 0), (0, 0), (7, 7), (0x1_0000_0000, 0xffff_ffff), (Int.max, 0xffff_ffff)])
+  @Test(arguments: [(-1, 0), (0, 0), (7, 7), (0x1_0000_0000, 0xffff_ffff), (Int.max, 0xffff_ffff)] as [(Int, UInt32)])
   func `the used length is what fits the field`(written: Int, length: UInt32) throws {
     let ring = TestRing()
     ring.link([.writable(base, 8)])

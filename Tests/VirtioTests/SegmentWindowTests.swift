@@ -23,7 +23,7 @@ import Wire
   }
 
   /// The window as (offset in the block, length).
-  private func show(_ window: SegmentWindow, _ list: Segments, _ offset: Int, _ count: Int) -> [[Int]] {
+  private func show(_ window: borrowing SegmentWindow, _ list: Segments, _ offset: Int, _ count: Int) -> [[Int]] {
     let (segments, byteCount) = window.window(of: list, from: offset, byteCount: count)
     let parts = (0..<segments.count).map {
       [unsafe segments[$0].base - block.segment.base, segments[$0].count]
@@ -66,7 +66,8 @@ import Wire
         let (segments, byteCount) = window.window(of: list, from: offset, byteCount: 17)
         #expect(byteCount > 0)
         for index in 0..<segments.count {
-          #expect(unsafe segments[index].base == block.segment.base + offset)
+          let start = unsafe segments[index].base - block.segment.base
+          #expect(start == offset)
           offset += segments[index].count
         }
       }

@@ -32,6 +32,11 @@ extension DriverQueue {
     used.segment.storeReleasing(value, at: SplitRingLayout.usedIndexOffset)
   }
 
+  /// Catches up with the device's used index without looking at what was used.
+  public func forgetUsed() {
+    takenIndex = deviceUsedIndex
+  }
+
   /// The device's used index as it stands in the ring.
   public var deviceUsedIndex: UInt16 {
     used.segment.loadAcquiring(at: SplitRingLayout.usedIndexOffset)
