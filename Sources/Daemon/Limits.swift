@@ -16,7 +16,7 @@ enum DescriptorBudget {
     guard let current = try? DescriptorLimit.current() else { return wantedByDefault }
     let result: UInt64
     if let wanted {
-      result = wanted == 0 ? current.soft : try set(exactly: wanted, current)
+      result = wanted == 0 ? current.soft : try set(exactly: wanted, current, log)
     } else {
       result = raise(current, log)
     }
@@ -26,20 +26,23 @@ enum DescriptorBudget {
     return result
   }
 
-  private static func set(exactly wanted: UInt64, _ current: DescriptorLimit) throws(HumanError) -> UInt64 {
+  private static func set(
+    exactly wanted: UInt64, _ current: DescriptorLimit, _ log: DaemonLog
+  ) throws(HumanError) -> UInt64 {
     let mostOfKernel = DescriptorLimit.ofKernel
     guard wanted <= mostOfKernel else {
       throw .failure(
         "--rlimit-nofile \(wanted) is more than the kernel's fs.nr_open of \(mostOfKernel); give less or raise it")
     }
-    do {
-      try DescriptorLimit.set(wanted)
-      return wanted
-    } catch {
-      throw .failure(
-        "--rlimit-nofile \(wanted) is more than the hard limit of \(current.hard) and was refused (\(error.message)); "
-          + "give less, or start with a higher limit (LimitNOFILE= in a systemd unit)")
-    }
+    if (try? DescriptorLimit.set(wanted)) != nil { return wanted }
+    // Not worth refusing to start: files are kept by handle, and descriptors are a cache. virtiofsd, for which
+    // microvm.nix gives this number, would need them all.
+    guard (try? DescriptorLimit.raiseToHard()) != nil else { return current.soft }
+    log.log(
+      .warning,
+      "the limit of open descriptors is \(current.hard), because --rlimit-nofile \(wanted) was refused; "
+        + "start with a higher hard limit (LimitNOFILE= in a systemd unit) if that is too few")
+    return current.hard
   }
 
   private static func raise(_ current: DescriptorLimit, _ log: DaemonLog) -> UInt64 {

@@ -21,13 +21,6 @@ enum GuestRig {
   /// Shares hold files of many users, so the daemon under test runs as root; nothing of that works otherwise.
   static let isRoot = NSUserName() == "root"
 
-  /// The hard limit on open descriptors that a child of this process inherits.
-  static var mostDescriptors: Int {
-    let limits = (try? String(contentsOfFile: "/proc/self/limits", encoding: .utf8)) ?? ""
-    let words = limits.split(separator: "\n").first { $0.hasPrefix("Max open files") }?.split(separator: " ") ?? []
-    return words.count > 4 ? Int(words[4]) ?? .max : .max
-  }
-
   static let unavailable: Comment =
     "needs MARTLET_BIN_DIR and MARTLET_GUEST_DIR (contrib/test sets them) and root"
   static let slowOnly: Comment = "runs with contrib/test --all (MARTLET_SLOW=1)"

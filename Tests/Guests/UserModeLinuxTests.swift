@@ -19,11 +19,12 @@ extension Guests {
 
     @Test(
       "other ways to serve a share hold the POSIX checks too",
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(10)),
+      .timeLimit(.minutes(10)),
       arguments: [
         GuestCase(
           name: "cache-never", options: attributes + ["--cache=never"], expectedSkips: ["no shared mappings here"]),
         GuestCase(name: "writeback", options: attributes + ["--writeback"]),
+        GuestCase(name: "handles-never", options: attributes + ["--inode-file-handles=never"]),
       ])
     func otherWays(row: GuestCase) async throws {
       try await check(row, on: .uml)
