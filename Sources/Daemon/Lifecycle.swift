@@ -63,7 +63,7 @@ public enum Lifecycle {
         listeners = []
         let supervisor = Supervisor(
           child: child, ready: ready, life: life, signals: signals, readiness: readiness, files: files,
-          status: status, log: log)
+          status: status, mapsUsers: !plan.userMap.isEmpty, log: log)
         CurrentProcess.exit(supervisor.run())
       }
     } catch {
@@ -105,10 +105,10 @@ public enum Lifecycle {
     _ life: SharedDescriptor, _ status: String, _ strays: [File], _ log: DaemonLog
   ) -> Never {
     do throws(HumanError) {
-      // SIGTERM and not SIGKILL: what the guest was told is written shall be on its way to the disk. The pipe covers
-      // the time before this call.
-      try? CurrentProcess.dieWithParent(.terminate)
       let server = try serve(plan, listeners, limit, try blockSignals(), parent: life, strays, log)
+      // SIGTERM and not SIGKILL: what the guest was told is written shall be on its way to the disk. Not earlier, because
+      // a change of ids takes it back; the pipe covers the time before.
+      try? CurrentProcess.dieWithParent(.terminate)
       try server.start()
       try? ready.file.write("R")
       log.log(.info, status)

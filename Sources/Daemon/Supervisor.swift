@@ -21,13 +21,16 @@ struct Supervisor {
   let readiness: Readiness
   let files: [SocketFile]
   let status: String
+  /// The child may be another user.
+  let mapsUsers: Bool
   let log: DaemonLog
 
   /// Waits for the child; returns the code to end with.
   func run() -> Int32 {
-    // Removing the socket from a directory that belongs to another user is all that this process still needs.
+    // Removing the socket from a directory that belongs to another user, and signals to a child that is another user,
+    // are all that this process still needs.
     do {
-      try CapabilitySet([.dacOverride]).keepOnlyThese()
+      try CapabilitySet(mapsUsers ? [.dacOverride, .kill] : [.dacOverride]).keepOnlyThese()
     } catch {
       log.log(.debug, "the waiting process keeps its capabilities (\(error.message))")
     }

@@ -14,6 +14,7 @@ public enum Capability: Int32, Sendable {
   case dacReadSearch = 2
   case fowner = 3
   case fsetid = 4
+  case kill = 5
   case setgid = 6
   case setuid = 7
   case sysAdmin = 21

@@ -29,12 +29,16 @@ extension Sandbox {
     } else {
       try mapThroughHelper(users, groups)
     }
-    // Root of the namespace where there is one: it owns what the namespace owns.
-    if users.contains(where: { $0.inside == 0 }), groups.contains(where: { $0.inside == 0 }) {
-      let result = clinux_become(0, 0)
-      if result < 0 { throw Sandbox.refused("become root of the user namespace", result) }
-      if !isOwn { _ = clinux_supplementary_groups_clear() }
-    }
+  }
+
+  /// The process that serves becomes root of the namespace where there is one: it owns what the namespace owns. The one
+  /// that waits stays who it was, because the socket file is that user's.
+  func becomeRootOfUserNamespace() throws(SandboxError) {
+    guard userMap.contains(where: { $0.inside == 0 }), groupMap.contains(where: { $0.inside == 0 }) else { return }
+    // Refused where setgroups had to be denied to map the own group alone.
+    _ = clinux_supplementary_groups_clear()
+    let result = clinux_become(0, 0)
+    if result < 0 { throw Sandbox.refused("become root of the user namespace", result) }
   }
 
   private static func unshareUser() throws(SandboxError) {

@@ -122,7 +122,9 @@ public struct Sandbox: Sendable {
   /// The part that the process that serves does.
   public func enter() throws(SandboxError) -> SandboxRoots {
     switch mode {
-    case .namespace: return try enterMountNamespace()
+    case .namespace:
+      try becomeRootOfUserNamespace()
+      return try enterMountNamespace()
     case .chroot: return try enterChroot()
     case .none: return SandboxRoots(roots: try openRoots(), descriptorDirectory: try Sandbox.openDescriptorDirectory())
     }
