@@ -19,6 +19,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 func protocolRoom(_ name: String, _ imports: [Target.Dependency] = ["Wire"]) -> Target {
@@ -29,8 +30,11 @@ func room(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
 }
 
-func program(_ name: String, _ imports: [Target.Dependency], path: String? = nil) -> Target {
-  .executableTarget(name: name, dependencies: imports, path: path ?? "Sources/\(name)", swiftSettings: strict)
+func program(
+  _ name: String, _ imports: [Target.Dependency], path: String? = nil, exclude: [String] = []
+) -> Target {
+  .executableTarget(
+    name: name, dependencies: imports, path: path ?? "Sources/\(name)", exclude: exclude, swiftSettings: strict)
 }
 
 func library(_ name: String, pkgConfig: String, apt: String) -> Target {
@@ -51,11 +55,13 @@ func tests(_ name: String, _ imports: [Target.Dependency], exclude: [String] = [
 let package = Package(
   name: "martlet",
   products: [
-    .executable(name: "martlet-fs", targets: ["martlet-fs"])
+    .executable(name: "martlet-fs", targets: ["martlet-fs"]),
+    .executable(name: "martlet", targets: ["martlet"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     // What is said: pure values.
@@ -68,35 +74,49 @@ let package = Package(
     cRoom("CLinux", path: "Sources/CLinux"),
     library("CSeccomp", pkgConfig: "libseccomp", apt: "libseccomp-dev"),
     library("CCapNG", pkgConfig: "libcap-ng", apt: "libcap-ng-dev"),
+    library("CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
     room("Linux", ["CLinux", "CSeccomp", "CCapNG", "Wire"]),
+    library("CLiburing", pkgConfig: "liburing", apt: "liburing-dev"),
+    room("IOUring", ["CLiburing", "Linux", "Wire"]),
 
     // The rings and who drives them.
     room("Virtio", ["Wire", "VirtioProtocol"]),
     room("VhostUser", ["Virtio", "VirtioProtocol", "VhostUserProtocol", "Linux", "Wire"]),
 
     // The devices.
-    room("FileSystem", ["FuseProtocol", "Virtio", "Linux", "Wire"]),
+    room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
 
     // The daemons.
     room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
-    program("martlet-fs", ["Daemon", "FileSystem", argumentParser, logging]),
+    program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
     room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "Wire", "Linux"]),
+    program(
+      "martlet",
+      ["Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "Wire", "Linux", "CFuse", argumentParser,
+        histogram]),
 
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
     tests("ProtocolTests", ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "HeaderOracle"]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
-    tests("VhostUserTests", ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
+    tests(
+      "VhostUserTests",
+      ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
-    tests("DaemonTests", ["Daemon", "Linux", "Frontend", "VhostUserProtocol", "FuseProtocol", "Wire"]),
-    tests("Hostile", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol",
-      "VirtioProtocol", "Wire"]),
+    tests("DaemonTests", ["Daemon", "Linux", "VhostUser"]),
+    tests(
+      "Hostile",
+      ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol", "VirtioProtocol",
+        "Wire"]),
     tests("Guests", [], exclude: ["rig", "posix"]),
+    tests("MartletTests", []),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
-    program("bench-rings", ["Virtio", "VirtioProtocol", "Wire", "CRingLoop"], path: "Benchmarks/Rings"),
+    program(
+      "bench-rings", ["Virtio", "VirtioProtocol", "Wire", "CRingLoop"], path: "Benchmarks/Rings",
+      exclude: ["instructions"]),
   ]
 )

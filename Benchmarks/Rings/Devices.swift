@@ -15,9 +15,8 @@ private struct Header: WireValue {
   var second: UInt64 = 0
 }
 
-/// Counts the interrupts.
+/// Counts the interrupts. Sendable although it changes: the bench has one thread.
 private final class CountingNotifier: QueueNotifier, @unchecked Sendable {
-  // Sendable although mutable: the bench has one thread.
   var calls = 0
 
   func call() {
@@ -53,14 +52,16 @@ private func swiftDeviceTurnThatAllocates(
   return 0
 }
 
-func runSwift(_ ring: GuestRing, batches: Int, allocating: Bool = false) -> Duration {
+func runSwift(_ ring: GuestRing, batches: Int, as language: Language) -> Duration {
   guard let memory = ring.guestMemory() else { fatalError("the bench's own memory is no good") }
   let notifier = CountingNotifier()
   do throws(GuestFault) {
     var queue = try Virtqueue(
       VirtqueueConfiguration(
         size: UInt16(GuestRing.size), rings: ring.areas, memory: memory,
-        features: [.eventIndex, .indirectDescriptors], nextAvailable: 0, notifier: notifier),
+        features: [.eventIndex, .indirectDescriptors], nextAvailable: 0, notifier: notifier,
+        inflight: language == .logged ? ring.inflightRegion() : nil,
+        dirtyLog: language == .logged ? ring.dirtyLog() : nil, loggedUsedAddress: GuestRing.usedAddress),
       batchLimit: UInt16(GuestRing.batch))
     var chain = Chain()
     var sum: UInt64 = 0
@@ -70,7 +71,7 @@ func runSwift(_ ring: GuestRing, batches: Int, allocating: Bool = false) -> Dura
     for _ in 0..<batches {
       ring.offer()
       sum &+=
-        allocating
+        language == .allocating
         ? try swiftDeviceTurnThatAllocates(&queue, &chain, &kept) : try swiftDeviceTurn(&queue, &chain)
     }
     let time = clock.now - start

@@ -35,6 +35,9 @@ final class GuestRing {
   /// Below 1 MiB, below 4 GiB and above it, as a PC has them.
   private static let guestAddresses: [UInt64] = [0, 0x10_0000, 0x1_0000_0000]
 
+  /// Guest address of the used ring.
+  static let usedAddress = guestAddresses[1] + 0x1_0000
+
   private let memory: UnsafeMutableRawPointer
   private var available: UInt16 = 0
   private let table: UnsafeMutableRawPointer
@@ -119,6 +122,17 @@ final class GuestRing {
       descriptors: unsafe Segment(base: table, count: 16 * GuestRing.size),
       available: unsafe Segment(base: availableRing, count: 6 + 2 * GuestRing.size),
       used: unsafe Segment(base: usedRing, count: 6 + 8 * GuestRing.size))
+  }
+
+  /// An inflight region in memory that nothing else uses.
+  func inflightRegion() -> InflightRegion? {
+    InflightRegion(
+      memory: unsafe Segment(base: host(0) + 0x2_0000, count: 0x1_0000), size: UInt16(GuestRing.size), owner: self)
+  }
+
+  /// A dirty log over all guest memory up to the third region, likewise.
+  func dirtyLog() -> DirtyLog {
+    DirtyLog(bitmap: unsafe Segment(base: host(0), count: 0x2_0000), owner: self)
   }
 
   /// The same for the C loop; `regions` has room for three.

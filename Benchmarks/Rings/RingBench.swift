@@ -17,7 +17,7 @@ struct RingBench {
       print(
         """
         usage: bench-rings [--count N] [--rounds N]
-               bench-rings --instructions --only swift|c|allocating --chain 1|3|16|indirect --count N
+               bench-rings --instructions --only swift|c|logged|allocating --chain 1|3|16|indirect --count N
         """)
       return
     }
@@ -49,9 +49,8 @@ struct RingBench {
     let batches = max(count / GuestRing.batch, 1)
     let time =
       switch language {
-      case .swift: runSwift(ring, batches: batches)
       case .c: runC(ring, batches: batches)
-      case .allocating: runSwift(ring, batches: batches, allocating: true)
+      default: runSwift(ring, batches: batches, as: language)
       }
     guard ring.isDrained else { fatalError("\(language) left chains in the ring") }
     let (seconds, attoseconds) = time.components
@@ -62,6 +61,8 @@ struct RingBench {
 enum Language: String {
   case swift
   case c
+  /// The Swift device with an inflight region and a dirty log, as during a migration.
+  case logged
   /// The Swift device with an allocation per chain, to test the script with.
   case allocating
 }

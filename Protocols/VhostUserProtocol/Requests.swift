@@ -91,8 +91,8 @@ public enum FrontendRequest: UInt32, Sendable, CaseIterable {
   case getShmemConfig = 44
 }
 
-/// Messages from the backend on the socket of SET_BACKEND_REQ_FD (vhost-user.rst, "Back-end message types"). Cases carry
-/// the names without VHOST_USER_BACKEND_.
+/// Messages from the backend on the socket of SET_BACKEND_REQ_FD (vhost-user.rst, "Back-end message types"). Cases
+/// carry the names without VHOST_USER_BACKEND_.
 @frozen
 public enum BackendRequest: UInt32, Sendable, CaseIterable {
   /// `IOTLBMessage`.

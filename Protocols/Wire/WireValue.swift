@@ -16,6 +16,12 @@ extension WireValue {
   /// Size on the wire in bytes.
   @inlinable @inline(__always)
   public static var byteCount: Int { MemoryLayout<Self>.size }
+
+  /// The wire image as an array: for configuration spaces and control messages, not for the data path.
+  public var bytes: [UInt8] {
+    // The protocol's promise (fixed layout, explicit padding) makes every byte of the value an initialized one.
+    unsafe withUnsafeBytes(of: self) { unsafe Array($0) }
+  }
 }
 
 extension UInt8: WireValue {}

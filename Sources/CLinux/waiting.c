@@ -40,6 +40,8 @@ int clinux_wait_writable(int fd, int wake) {
   return p[1].revents == 0;
 }
 
+void clinux_yield(void) { sched_yield(); }
+
 int clinux_usable_processors(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) < 0) return 1;

@@ -106,8 +106,8 @@ public enum Lifecycle {
   ) -> Never {
     do throws(HumanError) {
       let server = try serve(plan, listeners, limit, try blockSignals(), parent: life, strays, log)
-      // SIGTERM and not SIGKILL: what the guest was told is written shall be on its way to the disk. Not earlier, because
-      // a change of ids takes it back; the pipe covers the time before.
+      // SIGTERM and not SIGKILL: what the guest was told is written shall be on its way to the disk. Not earlier,
+      // because a change of ids takes it back; the pipe covers the time before.
       try? CurrentProcess.dieWithParent(.terminate)
       try server.start()
       try? ready.file.write("R")

@@ -3,7 +3,7 @@
 //
 // The socket a frontend comes through. Bound before anything slow, so that a frontend that was started at the same
 // time finds it. A socket file that nobody serves any more is replaced; whether somebody does is asked of the kernel,
-// because a connection attempt would be taken for the frontend by the other daemon.
+// because the other daemon would take a connection for its frontend.
 
 internal import Linux
 
@@ -175,24 +175,20 @@ enum Listener {
     guard status.type == .socket else {
       throw .failure("'\(path)' exists and is not a socket; remove it or choose another socket path")
     }
-    if isServed(path, status) {
+    let isServed: Bool
+    do {
+      isServed = try path.isServed()
+    } catch {
+      throw .failure(
+        "no permission to see who serves the socket '\(path)' (\(error.message)); remove it or choose another path")
+    }
+    if isServed {
       throw .failure("another program is serving the socket '\(path)'; stop it or choose another socket path")
     }
     do {
       try path.remove()
     } catch {
       throw .failure("cannot replace the stale socket '\(path)' (\(error.message)); remove it or choose another path")
-    }
-  }
-
-  private static func isServed(_ path: Path, _ status: FileStatus) -> Bool {
-    if let served = try? path.isServed(status) { return served }
-    // A kernel without unix_diag: the list that every kernel has, which knows sockets by the path they were bound to.
-    guard let list = try? Path("/proc/net/unix").contents() else { return false }
-    return list.split(separator: "\n").contains { line in
-      let fields = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
-      // Flags: __SO_ACCEPTCON, the socket listens.
-      return fields.count == 8 && fields[3] == "00010000" && fields[7] == path.text
     }
   }
 }

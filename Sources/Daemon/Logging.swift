@@ -50,6 +50,8 @@ public struct DaemonLogHandler: LogHandler {
   final class Sink: Sendable {
     let program: String
     private let syslog: DatagramSocket?
+    /// The process that was started: in its sandbox the one that serves has number 1.
+    private let process = CurrentProcess.identifier
 
     init(program: String, syslog: DatagramSocket?) {
       self.program = program
@@ -72,7 +74,7 @@ public struct DaemonLogHandler: LogHandler {
         case .debug, .trace: 7
         }
       // RFC 3164 with LOG_USER; the logger adds the time.
-      let line = "<\(8 + severity)>\(program)[\(CurrentProcess.identifier)]: \(text)"
+      let line = "<\(8 + severity)>\(program)[\(process)]: \(text)"
       return (try? socket.send(line)) != nil
     }
 

@@ -29,12 +29,14 @@ public final class FileSystemDevice: Device {
       guard let config = FileSystemConfig(tag: tag.utf8, numRequestQueues: UInt32(options.requestQueues)) else {
         throw ShareError("the tag \"\(tag)\" cannot be used: give one of 1 to 36 bytes")
       }
-      var value = config
-      configuration = unsafe withUnsafeBytes(of: &value) { unsafe Array($0) }
+      configuration = config.bytes
     } else {
       configuration = []
     }
-    workers = (0...max(options.requestQueues, 1)).map { _ in Worker(share) }
+    // The first queue carries no reads and writes.
+    workers = (0...max(options.requestQueues, 1)).map { index in
+      Worker(share, transfers: options.allowDirectIO && index > 0 ? Transfers() : nil)
+    }
     description = DeviceDescription(
       id: .fileSystem, name: "fs", features: [], queueCount: workers.count,
       configurationByteCount: configuration.count)
@@ -57,6 +59,19 @@ public final class FileSystemDevice: Device {
 
   public func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int {
     try workers[index].process(&queue)
+  }
+
+  public func stop(_ queue: inout Virtqueue, at index: Int) {
+    workers[index].finish(&queue)
+  }
+
+  /// FORGETs come one by one, and no guest waits for them: a wake-up of the thread for each would cost more than they
+  /// do.
+  public func patienceNanoseconds(at index: Int) -> Int64 { index == 0 ? 500_000 : 0 }
+
+  public func completionDescriptor(at index: Int) -> Int32? {
+    guard let transfers = workers[index].transfers, transfers.inFlight > 0 else { return nil }
+    return transfers.file.raw
   }
 
   /// Inodes that the guest knows and files it has open: for tests and for people who watch.

@@ -25,6 +25,8 @@ struct InodeShard {
 
   struct Slot {
     var key = InodeKey(inode: 0, mount: 0)
+    /// When the inode was made, in nanoseconds, if that alone tells it from whatever gets its number later; else 0.
+    var birth: Int64 = 0
     /// Lookups that the guest has not forgotten.
     var references: UInt64 = 0
     /// Counts how often the slot was used, so that an old node id never names a new inode.
@@ -71,14 +73,15 @@ struct InodeShard {
   }
 
   /// Finds the live inode of an identity. An entry with an open descriptor matches by number, because an inode that
-  /// is held open cannot have been replaced; one without matches by handle only.
-  func find(_ key: InodeKey, handle: FileHandle?) -> Match {
+  /// is held open cannot have been replaced; one without matches by its birth or by handle.
+  func find(_ key: InodeKey, birth: Int64, handle: FileHandle?) -> Match {
     var result = Match.none
     var index = buckets[bucket(key)]
     while index != InodeShard.none {
       let next = slots[Int(index)].next
       if slots[Int(index)].key == key {
         if slots[Int(index)].descriptor >= 0 { return .slot(index) }
+        if birth != 0, slots[Int(index)].birth == birth { return .slot(index) }
         if let handle {
           if self.handle(of: index) == handle { return .slot(index) }
         } else {

@@ -71,10 +71,11 @@ final class InodeTable: Sendable {
   }
 
   /// Adds one reference to the inode of an identity, if the guest knows it.
-  func reference(_ key: InodeKey, handle: FileHandle?) -> Known {
+  /// - Parameter birth: when it was made; 0 if that is not to be relied on.
+  func reference(_ key: InodeKey, birth: Int64) -> Known {
     let shard = shardIndex(key)
     return shards[shard].state.withLock { state in
-      switch state.find(key, handle: handle) {
+      switch state.find(key, birth: birth, handle: nil) {
       case .slot(let slot):
         state.slots[Int(slot)].references &+= 1
         return .id(encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation))
@@ -87,17 +88,22 @@ final class InodeTable: Sendable {
   /// Adds an inode with one reference, or references the one that another thread added meanwhile.
   ///
   /// With a handle the descriptor (if any) is a cache; without, it is all there is and stays open.
+  /// - Parameter settledBirth: when the inode was made, if nothing that is made from now on can have the same time.
   func insert(
-    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?
+    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?, settledBirth: Int64
   ) -> UInt64 {
     let shard = shardIndex(key)
     let raw = descriptor.take()?.release() ?? -1
     let (id, spare) = shards[shard].state.withLock { state in
-      if case .slot(let slot) = state.find(key, handle: handle) {
+      if case .slot(let slot) = state.find(key, birth: settledBirth, handle: handle) {
         state.slots[Int(slot)].references &+= 1
+        // It is this inode, now, by handle or because it is open.
+        state.slots[Int(slot)].birth = settledBirth
         return (encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation), raw)
       }
       let slot = state.add(key, type: type, handle: handle)
+      // Its birth counts from the second look on: between the two calls of the first somebody may have renamed, so that
+      // number and birth are one file's and the handle is another's.
       state.slots[Int(slot)].references = 1
       state.slots[Int(slot)].descriptor = raw
       if raw >= 0, handle != nil { state.link(slot) }
@@ -152,8 +158,17 @@ final class InodeTable: Sendable {
       descriptor = try anchor.file.open(handle, flags: OpenFlags.path | OpenFlags.noFollow)
     }
     let status = try descriptor.file.status()
-    guard status.inode == inode, status.type == node.type else { throw .stale }
+    guard status.inode == inode, status.type == node.type else {
+      distrust(node.id)
+      throw .stale
+    }
     return descriptor
+  }
+
+  /// The handle of a node is another file's: a lookup must not find the node by its number and birth any more.
+  private func distrust(_ id: UInt64) {
+    guard let place = decode(id) else { return }
+    shards[place.shard].state.withLock { $0.slots[Int(place.slot)].birth = 0 }
   }
 
   private func install(

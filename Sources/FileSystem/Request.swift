@@ -50,8 +50,8 @@ struct Request {
   }
 
   /// The payload of the extension of a type, without its header; nil if the request has none.
-  func `extension`(_ isWanted: (UInt32) -> Bool) throws(Errno) -> Segment? {
-    var reader = ByteReader(extensions)
+  func `extension`(_ isWanted: (UInt32) -> Bool, in records: Segment) throws(Errno) -> Segment? {
+    var reader = ByteReader(records)
     while reader.remaining > 0 {
       guard let header = reader.read(FuseExtHeader.self), Int(header.size) >= FuseExtHeader.byteCount,
         let payload = reader.readBytes(Int(header.size) - FuseExtHeader.byteCount)

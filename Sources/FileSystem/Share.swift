@@ -35,6 +35,7 @@ final class Share: Sendable {
   /// INIT flags in force; 0 before INIT.
   private let negotiated = Atomic<UInt64>(0)
   private let minor = Atomic<UInt32>(0)
+  private let ceiling = Atomic<Int32>(.max)
 
   init(
     _ options: ShareOptions, root: consuming FileDescriptor, descriptorDirectory: SharedDescriptor
@@ -97,6 +98,17 @@ final class Share: Sendable {
   var guestMinor: UInt32 {
     get { minor.load(ordering: .relaxed) }
     set { minor.store(newValue, ordering: .relaxed) }
+  }
+
+  /// Numbers from here on are not for what a guest may hold as long as it likes: these few descriptors are for a look
+  /// at an inode kept by handle, so that a guest that opens all it can does not stop its own lookups, or another's.
+  var descriptorCeiling: Int32 { ceiling.load(ordering: .relaxed) }
+
+  /// Settles the ceiling from what the process may open now. Numbers are handed out from the lowest on, so one of that
+  /// height says that all others are in use.
+  func reserveDescriptors() {
+    guard let limit = try? DescriptorLimit.current().soft else { return }
+    ceiling.store(Int32(clamping: limit - min(limit / 8, 256)), ordering: .relaxed)
   }
 
   /// True once the guest has mounted the share.

@@ -21,7 +21,8 @@ extension Worker {
     let headerBytes = FuseOutHeader.byteCount
     let space = writable.byteCount - headerBytes
     guard space >= 0 else { throw .invalid }
-    let wanted = min(Int(arguments.size), space)
+    // A chain's descriptors may add up to more than the reply's 32-bit length can say.
+    let wanted = min(Int(arguments.size), space, Int(Int32.max))
     var done = 0
     while done < wanted {
       let (segments, byteCount) = window.window(of: writable, from: headerBytes + done, byteCount: wanted - done)
@@ -75,7 +76,7 @@ extension Worker {
 
   /// Whether this write has to take setuid bits away. Looking at the mode costs one call, dropping a capability and
   /// taking it back costs four, and hardly any file that is written has the bits.
-  private func mustClearSetuid(_ open: PinnedHandle, _ flags: FuseWriteFlags) throws(Errno) -> Bool {
+  func mustClearSetuid(_ open: PinnedHandle, _ flags: FuseWriteFlags) throws(Errno) -> Bool {
     guard flags.contains(.killSuidgid), share.features.contains(.handleKillprivV2) else { return false }
     return try open.file.status().mode & 0o6000 != 0
   }
@@ -103,6 +104,7 @@ extension Worker {
     try clearingSetuid(unflaggedKill(request)) { () throws(Errno) in
       try open.file.allocate(mode: Int32(bitPattern: arguments.mode), offset: offset, length: length)
     }
+    clearRemappedCapability(decimal.spell(open.file))
     return .payload(0)
   }
 
@@ -122,9 +124,9 @@ extension Worker {
   /// COPY_FILE_RANGE and its 64-bit form, which differ in the reply's width.
   func copyRange(_ request: inout Request, wide: Bool) throws(Errno) -> Answer {
     let arguments = try request.take(FuseCopyFileRangeIn.self)
-    guard let from = Int64(exactly: arguments.offIn), let to = Int64(exactly: arguments.offOut) else {
-      throw .invalid
-    }
+    guard let from = Int64(exactly: arguments.offIn), let to = Int64(exactly: arguments.offOut),
+      let flags = UInt32(exactly: arguments.flags)
+    else { throw .invalid }
     let limit: UInt64 = wide ? UInt64(Int.max) >> 1 : UInt64(UInt32.max) & ~4095
     let source = try share.handles.acquire(arguments.fhIn)
     defer { share.handles.release(source) }
@@ -132,9 +134,9 @@ extension Worker {
     defer { share.handles.release(target) }
     let count = try clearingSetuid(unflaggedKill(request)) { () throws(Errno) in
       try source.file.copyRange(
-        from: from, to: target.file, at: to, length: Int(min(arguments.len, limit)),
-        flags: UInt32(truncatingIfNeeded: arguments.flags))
+        from: from, to: target.file, at: to, length: Int(min(arguments.len, limit)), flags: flags)
     }
+    clearRemappedCapability(decimal.spell(target.file))
     if wide { return answer(FuseCopyFileRangeOut(bytesCopied: UInt64(count))) }
     return answer(FuseWriteOut(size: UInt32(count)))
   }

@@ -46,9 +46,9 @@ extension Worker {
     let mount = plus ? try share.inodes.acquire(request.header.nodeid) : nil
     defer { if let mount { share.inodes.release(mount) } }
     // A record with attributes is about five times as large as the kernel's: read what will fit, not more.
-    let recordBytes = min(max(plus ? space / 4 : space, 4096), directoryRecords.segment.count)
+    let recordBytes = min(max(plus ? space / 4 : space, 4096), memory.directoryRecords.count)
     while true {
-      let buffer = directoryRecords.segment.prefix(recordBytes)
+      let buffer = memory.directoryRecords.prefix(recordBytes)
       let got: Int
       do throws(Errno) {
         got = try open.file.readDirectory(into: buffer)

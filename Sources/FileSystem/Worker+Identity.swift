@@ -49,7 +49,7 @@ extension Worker {
   /// The caller's groups from the request's extension, as many as it carries; nil if it carries none.
   private func supplementaryGroups(of request: Request) throws(Errno) -> Segment? {
     guard share.features.contains(.createSuppGroup),
-      let payload = try request.extension({ $0 == FuseExtensionType.groups })
+      let payload = try request.extension({ $0 == FuseExtensionType.groups }, in: request.extensions)
     else { return nil }
     guard let header = payload.load(FuseSuppGroups.self), header.nrGroups <= 65536,
       payload.count >= FuseSuppGroups.byteCount + 4 * Int(header.nrGroups)

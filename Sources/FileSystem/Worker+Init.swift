@@ -12,6 +12,8 @@ extension Worker {
   /// Requests in the background (read-ahead, write-back) before the guest holds back; as virtiofsd.
   private static let backgroundRequests: UInt16 = 65535
 
+  private static let wholeACL: FuseInitFlags = [.posixACL, .dontMask, .setxattrExt]
+
   /// INIT: settles version and features. A new INIT is a new mount: whatever the last one had is gone.
   func initialize(_ request: inout Request) throws(Errno) -> Answer {
     let available = request.arguments.remaining
@@ -34,10 +36,13 @@ extension Worker {
       return answer(reply)
     }
     let offered = offer.features
-    let accepted = offered.intersection(wantedFeatures())
+    var accepted = offered.intersection(wantedFeatures())
     try checkMandatory(accepted)
+    // ACLs need all three: one without the umask in our hands would lose the default ACL.
+    if !accepted.isSuperset(of: Worker.wholeACL) { accepted.subtract([.posixACL, .dontMask]) }
     share.forgetGuest()
     share.guestMinor = offer.minor
+    share.reserveDescriptors()
     share.features = accepted.union(.initExt)
     reply.features = accepted
     reply.maxReadahead = offer.maxReadahead
@@ -70,9 +75,7 @@ extension Worker {
 
   /// A guest that lacks what the share's options demand must not mount it with less protection than was asked for.
   private func checkMandatory(_ accepted: FuseInitFlags) throws(Errno) {
-    if share.options.posixACL == .always, !accepted.isSuperset(of: [.posixACL, .dontMask, .setxattrExt]) {
-      throw .protocolError
-    }
+    if share.options.posixACL == .always, !accepted.isSuperset(of: Worker.wholeACL) { throw .protocolError }
     if share.options.securityLabel == .always, !accepted.contains(.securityCtx) { throw .protocolError }
   }
 }

@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// From names to inodes. A lookup of a known inode is one statx; of an unknown one, statx and name_to_handle_at, and
-// only where there are no handles an open. Two calls on a name may see two files if somebody renames in between: the
+// From names to inodes. A lookup of a known inode is one statx; of an unknown one (and of one that is but a few seconds
+// old), statx and name_to_handle_at, and only where there are no handles an open. Two calls on a name may see two files if somebody renames in between: the
 // table checks number and type again when it opens a handle, so the worst outcome is ESTALE.
 
 internal import FuseProtocol
@@ -18,6 +18,9 @@ struct FoundInode {
 }
 
 extension Worker {
+  /// More than the coarsest clock of a local file system (2 s, FAT).
+  private static let settlingSeconds: Int64 = 3
+
   func lookup(_ request: inout Request) throws(Errno) -> Answer {
     let name = try request.takeName()
     let parent = try share.inodes.acquire(request.header.nodeid)
@@ -65,7 +68,7 @@ extension Worker {
     _ status: FileStatus, _ name: CName, in directory: File, mount: UInt32
   ) throws(Errno) -> UInt64? {
     let key = InodeKey(inode: status.inode, mount: mount)
-    if case .id(let id) = share.inodes.reference(key, handle: nil) { return id }
+    if case .id(let id) = share.inodes.reference(key, birth: birth(status)) { return id }
     guard share.usesHandles, share.mounts[mount].anchor != nil else { return nil }
     let handle: FileHandle
     do throws(Errno) {
@@ -75,8 +78,23 @@ extension Worker {
     } catch .overflow {
       return nil
     }
-    if case .id(let id) = share.inodes.reference(key, handle: handle) { return id }
-    return share.inodes.insert(key, type: status.type, handle: handle, descriptor: nil)
+    return share.inodes.insert(
+      key, type: status.type, handle: handle, descriptor: nil, settledBirth: settledBirth(status))
+  }
+
+  /// When an inode was made, in nanoseconds; 0 where the file system does not say or its clock is another machine's.
+  private func birth(_ status: FileStatus) -> Int64 {
+    guard share.isLocal, let birth = status.birthTime else { return 0 }
+    return birth.seconds &* 1_000_000_000 &+ Int64(birth.nanoseconds)
+  }
+
+  /// The same, if it is longer ago than any clock tick: whatever gets the inode's number after this moment is younger
+  /// then, so number and birth together are the inode, and no handle has to be compared.
+  private func settledBirth(_ status: FileStatus) -> Int64 {
+    guard let seconds = status.birthTime?.seconds, WallClock.now.seconds - seconds > Worker.settlingSeconds else {
+      return 0
+    }
+    return birth(status)
   }
 
   /// Opens a name that cannot be kept by handle alone: a mount met for the first time, or no handles at all.
@@ -100,13 +118,27 @@ extension Worker {
   ) throws(Errno) -> (id: UInt64, mount: UInt32) {
     let mount = enterMount(of: descriptor.file, status: status)
     let key = InodeKey(inode: status.inode, mount: mount)
-    if case .id(let id) = share.inodes.reference(key, handle: nil) { return (id, mount) }
+    if case .id(let id) = share.inodes.reference(key, birth: birth(status)) { return (id, mount) }
     var handle: FileHandle?
     if share.usesHandles, share.mounts[mount].anchor != nil, !keepOpen {
       handle = try? descriptor.file.handle(of: CName(""), flags: AtFlags.emptyPath)
     }
     if handle == nil, share.options.inodeFileHandles == .mandatory, !keepOpen { throw .notSupported }
-    return (share.inodes.insert(key, type: status.type, handle: handle, descriptor: descriptor), mount)
+    if handle == nil, descriptor.file.raw >= share.descriptorCeiling { throw .tooManyFilesInSystem }
+    let id = share.inodes.insert(
+      key, type: status.type, handle: handle, descriptor: descriptor, settledBirth: settledBirth(status))
+    return (id, mount)
+  }
+
+  /// The id of a file that was just made and is open, without a descriptor of its own: its handle finds it again. Nil
+  /// where there are no handles.
+  func adopt(created file: File, status: FileStatus) -> (id: UInt64, mount: UInt32)? {
+    guard share.usesHandles, let mount = mountIndex(MountTable.Key(status)), share.mounts[mount].anchor != nil,
+      let handle = try? file.handle(of: CName(""), flags: AtFlags.emptyPath)
+    else { return nil }
+    let key = InodeKey(inode: status.inode, mount: mount)
+    let id = share.inodes.insert(key, type: status.type, handle: handle, descriptor: nil, settledBirth: 0)
+    return (id, mount)
   }
 
   /// Index of the mount that a file is on; one that is new gets an anchor if its files have handles.

@@ -78,7 +78,10 @@ extension Worker {
   }
 
   private func securityContext(of request: Request) throws(Errno) -> (name: CName, value: Segment)? {
-    guard let payload = try request.extension({ $0 <= FuseExtensionType.maximumSecurityContexts }) else { return nil }
+    let isContext = { (type: UInt32) in type <= FuseExtensionType.maximumSecurityContexts }
+    // Linux 5.17 to 6.2 put the same record behind the names; the header had no length of extensions then.
+    let records = share.guestMinor < 38 ? request.arguments.remainder : request.extensions
+    guard let payload = try request.extension(isContext, in: records) else { return nil }
     var reader = ByteReader(payload)
     guard let context = reader.read(FuseSecctx.self), let name = reader.readName(), !name.isEmpty,
       let value = reader.readBytes(Int(context.size))

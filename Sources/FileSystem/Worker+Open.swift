@@ -56,8 +56,9 @@ extension Worker {
     let descriptor = try clearingSetuid(kill) { () throws(Errno) -> FileDescriptor in
       try reopen(node, flags: flags)
     }
-    let handle = share.handles.insert(descriptor, flags: flags)
-    return answer(FuseOpenOut(fh: handle, openFlags: replyFlags(flags)))
+    if flags & OpenFlags.truncate != 0 { clearRemappedCapability(decimal.spell(node.file)) }
+    let handle = try register(descriptor, flags: flags)
+    return answer(FuseOpenOut(fh: handle, openFlags: replyFlags(flags, mount: node.mount)))
   }
 
   func openDirectory(_ request: inout Request) throws(Errno) -> Answer {
@@ -65,7 +66,7 @@ extension Worker {
     let node = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(node) }
     guard node.type == .directory else { throw .notDirectory }
-    let handle = share.handles.insert(try reopen(node, flags: OpenFlags.readOnly), flags: OpenFlags.readOnly)
+    let handle = try register(try reopen(node, flags: OpenFlags.readOnly), flags: OpenFlags.readOnly)
     var reply = FuseOpenOut(fh: handle)
     switch share.options.cache {
     case .never: reply.openFlags = .directIO
@@ -75,16 +76,29 @@ extension Worker {
     return answer(reply)
   }
 
-  private func replyFlags(_ flags: Int32) -> FuseOpenReplyFlags {
+  /// Makes an open file a handle of the guest's, unless it has taken one of the last descriptors.
+  private func register(_ descriptor: consuming FileDescriptor, flags: Int32) throws(Errno) -> UInt64 {
+    if descriptor.file.raw < share.descriptorCeiling { return share.handles.insert(descriptor, flags: flags) }
+    share.inodes.relieve()
+    // dup(2) takes the lowest number that is free now.
+    let moved = try descriptor.file.duplicate()
+    guard moved.file.raw < share.descriptorCeiling else { throw .tooManyFilesInSystem }
+    return share.handles.insert(moved, flags: flags)
+  }
+
+  /// - Parameter mount: the mount that the file is on.
+  private func replyFlags(_ flags: Int32, mount: UInt32) -> FuseOpenReplyFlags {
     var reply: FuseOpenReplyFlags = []
     switch share.options.cache {
     case .never, .metadata: reply = [.directIO, .parallelDirectWrites]
     case .auto: break
     case .always: reply = .keepCache
     }
-    // Nothing to flush on a file that cannot be written, unless closing it drops remote locks.
+    // FLUSH tells of delayed errors and drops remote locks. A file that cannot be written has none of the former, nor has
+    // one on a local file system: these have nothing to do at close(2). Mounts inside the share may be of any kind.
     let isReadOnly = flags & OpenFlags.accessMode == OpenFlags.readOnly
-    if isReadOnly, !share.features.contains(.posixLocks), !share.features.contains(.writebackCache) {
+    let isLocal = mount == 0 && share.isLocal
+    if isReadOnly || isLocal, !share.features.contains(.posixLocks), !share.features.contains(.writebackCache) {
       reply.insert(.noflush)
     }
     return reply
@@ -123,10 +137,15 @@ extension Worker {
       let descriptor = try clearingSetuid(kill) { () throws(Errno) -> FileDescriptor in
         try reopen(node, flags: flags)
       }
+      var status = found.status
+      if flags & OpenFlags.truncate != 0 {
+        clearRemappedCapability(decimal.spell(node.file))
+        status = try descriptor.file.status()
+      }
       var writer = payload
-      writer.append(entry(found))
+      writer.append(entry(FoundInode(id: found.id, status: status, entersMount: found.entersMount)))
       writer.append(
-        FuseOpenOut(fh: share.handles.insert(descriptor, flags: flags), openFlags: replyFlags(flags)))
+        FuseOpenOut(fh: try register(descriptor, flags: flags), openFlags: replyFlags(flags, mount: node.mount)))
       return .payload(writer.count)
     } catch {
       share.inodes.forget(found.id, count: 1)
@@ -139,25 +158,35 @@ extension Worker {
     _ request: Request, created descriptor: consuming FileDescriptor, flags: Int32, in parent: PinnedNode,
     name: CName?
   ) throws(Errno) -> Answer {
-    // The inode behind the open file, not behind the name: that may be another one's by now.
-    let link = decimal.spell(descriptor.file)
-    let path = try relieving { () throws(Errno) -> FileDescriptor in
-      try File.currentDirectory.open(link, flags: OpenFlags.path)
-    }
-    let status = try path.file.status()
-    let (id, mount) = try adopt(path, status: status, keepOpen: name == nil)
+    var known: UInt64?
     do throws(Errno) {
+      // The inode behind the open file, not behind the name: that may be another one's by now.
+      let status = try descriptor.file.status()
+      let (id, mount) = try adopt(created: descriptor.file, status, hasName: name != nil)
+      known = id
       try label(request, node: id)
+      var writer = payload
+      writer.append(entry(FoundInode(id: id, status: status, entersMount: mount != parent.mount)))
+      writer.append(FuseOpenOut(fh: try register(descriptor, flags: flags), openFlags: replyFlags(flags, mount: mount)))
+      return .payload(writer.count)
     } catch {
-      share.inodes.forget(id, count: 1)
+      // Nothing may stay behind that the guest believes was not made.
+      if let known { share.inodes.forget(known, count: 1) }
       if let name { try? parent.file.remove(name) }
       throw error
     }
-    var writer = payload
-    writer.append(entry(FoundInode(id: id, status: status, entersMount: mount != parent.mount)))
-    writer.append(
-      FuseOpenOut(fh: share.handles.insert(descriptor, flags: flags), openFlags: replyFlags(flags)))
-    return .payload(writer.count)
+  }
+
+  /// The inode of a file that was just made. A file without a name keeps a descriptor: no handle finds it again.
+  private func adopt(
+    created file: File, _ status: FileStatus, hasName: Bool
+  ) throws(Errno) -> (id: UInt64, mount: UInt32) {
+    if hasName, let found = adopt(created: file, status: status) { return found }
+    let link = decimal.spell(file)
+    let path = try relieving { () throws(Errno) -> FileDescriptor in
+      try File.currentDirectory.open(link, flags: OpenFlags.path)
+    }
+    return try adopt(path, status: status, keepOpen: !hasName)
   }
 
   /// TMPFILE: a file without a name in the request's directory. Its descriptor stays open: no handle finds it again.
@@ -165,6 +194,8 @@ extension Worker {
     let arguments = try request.take(FuseCreateIn.self)
     let parent = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(parent) }
+    // No name to make, but a context may follow it.
+    _ = request.arguments.readName()
     let flags = try hostFlags(arguments.flags)
     let exclusive = Int32(bitPattern: arguments.flags) & OpenFlags.exclusive
     let descriptor = try creating(request, umask: arguments.umask) { () throws(Errno) -> FileDescriptor in

@@ -50,7 +50,7 @@ extension Worker {
     let node = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(node) }
     // The list is always read here: names are hidden and shortened on the way.
-    let list = directoryRecords.segment
+    let list = memory.directoryRecords
     let count = try PathAttributes.list(decimal.spell(node.file), into: list)
     var reader = ByteReader(list.prefix(count))
     var writer = payload
@@ -89,9 +89,11 @@ extension Worker {
     let node = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(node) }
     let path = decimal.spell(node.file)
-    let kill = arguments.setxattrFlags.contains(.aclKillSGID) && share.features.contains(.setxattrExt)
-    try clearingSetuid(kill) { () throws(Errno) in
-      try PathAttributes.set(path, name, value: value, flags: Int32(bitPattern: arguments.flags))
+    try PathAttributes.set(path, name, value: value, flags: Int32(bitPattern: arguments.flags))
+    if arguments.setxattrFlags.contains(.aclKillSGID) {
+      // The caller is not of the file's group; this thread may be, so the host's kernel does not see to it.
+      let mode = try node.file.status().mode
+      if mode & 0o2000 != 0 { try File.currentDirectory.setMode(of: path, mode & 0o5777) }
     }
     return .payload(0)
   }

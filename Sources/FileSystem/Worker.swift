@@ -13,28 +13,24 @@ internal import Wire
 /// Sendable because a worker belongs to its queue's owner thread: the device hands it out by queue index only, and a
 /// queue has one thread at a time.
 final class Worker: @unchecked Sendable {
-  /// Enough for the largest fixed arguments, a 64 KiB attribute value, names and extensions.
-  private static let inputByteCount = 192 * 1024
-  /// The largest reply that is built here (directories); file contents go straight to guest memory.
-  static let outputByteCount = 256 * 1024
-  static let directoryByteCount = 64 * 1024
   /// Requests served before the runner may look at its other duties.
   private static let requestsPerTurn = 64
 
   let share: Share
-  private let input = Scratch(byteCount: inputByteCount)
-  private let output = Scratch(byteCount: outputByteCount)
-  let directoryRecords = Scratch(byteCount: directoryByteCount)
+  let memory = WorkerMemory()
   let window = SegmentWindow(capacity: mostVectors)
   let decimal = DecimalName()
-  private let smallScratch = Scratch(byteCount: 4096)
   private var chain = Chain()
   /// The mount that the last inode looked up was on: saves a locked search for each.
   var lastMount: (key: MountTable.Key, index: UInt32)?
   let statistics = Statistics()
+  /// Nil where all reads and writes are plain calls.
+  let transfers: Transfers?
 
-  init(_ share: Share) {
+  /// - Parameter transfers: io_uring for files opened with O_DIRECT, if the host has it.
+  init(_ share: Share, transfers: Transfers? = nil) {
     self.share = share
+    self.transfers = transfers
   }
 
   /// Called on the queue's thread before the first request: gives the thread a current directory and a umask of its
@@ -56,99 +52,81 @@ final class Worker: @unchecked Sendable {
   }
 
   private func serve(_ queue: inout Virtqueue, _ chain: inout Chain) throws(GuestFault) -> Int {
-    var served = 0
+    var served = finishTransfers(&queue)
     while served < Worker.requestsPerTurn {
       guard try queue.pop(into: &chain) else { break }
       served += 1
-      let written = serve(chain, &queue)
-      queue.complete(chain, written: written)
+      if let written = serve(&chain, &queue) { queue.complete(chain, written: written) }
       // One at a time is a guest that waits for each answer: tell it now. A queue with more work waits for the batch.
       if !queue.hasWork { queue.flush() }
     }
+    transfers?.submit()
     queue.flush()
     return served
   }
 
-  /// Serves one chain; returns the bytes written into it.
-  private func serve(_ chain: borrowing Chain, _ queue: inout Virtqueue) -> Int {
-    let readable = chain.readable
-    var headerBytes = input.segment.prefix(FuseInHeader.byteCount)
-    let got = readable.gather(into: headerBytes)
-    guard got == FuseInHeader.byteCount, let header = headerBytes.load(FuseInHeader.self) else {
+  /// Serves one chain. Returns the bytes written into it, or nil if it is in flight now.
+  private func serve(_ chain: inout Chain, _ queue: inout Virtqueue) -> Int? {
+    guard let request = parse(chain.readable) else {
       statistics.count(malformed: true)
-      return 0
+      return refuseMalformed(chain.writable)
     }
     // What is already answered must not wait for an operation that may take long.
-    if Worker.mayBlock(header.operation) { queue.flush() }
-    let total = readable.byteCount
-    let length = Int(header.len)
-    guard length >= FuseInHeader.byteCount, length <= total else {
-      statistics.count(malformed: true)
-      return reply(header, error: .invalid, into: chain.writable)
+    if Worker.mayBlock(request.header.operation) { queue.flush() }
+    if transfers != nil {
+      if beginTransfer(request, &chain, others: queue.hasWork) { return nil }
+      // All that can be in flight is: the next ones have to wait, not this thread's other requests.
+      if transfers?.hasRoom == false { _ = finishTransfers(&queue, wait: true) }
     }
-    // WRITE's payload stays where it is; everything else fits the input buffer or is not a request.
-    let isWrite = header.opcode == FuseOpcode.write.rawValue
-    let wanted = isWrite ? min(length, FuseInHeader.byteCount + FuseWriteIn.byteCount) : length
-    guard wanted <= input.segment.count else {
-      statistics.count(malformed: true)
-      return reply(header, error: .invalid, into: chain.writable)
-    }
-    headerBytes = input.segment.dropFirst(FuseInHeader.byteCount).prefix(wanted - FuseInHeader.byteCount)
-    guard readable.gather(into: headerBytes, from: FuseInHeader.byteCount) == headerBytes.count else { return 0 }
-    let extensionBytes = isWrite ? 0 : header.extensionByteCount
-    guard extensionBytes <= headerBytes.count else {
-      statistics.count(malformed: true)
-      return reply(header, error: .invalid, into: chain.writable)
-    }
-    let argumentBytes = headerBytes.count - extensionBytes
-    var request = Request(
-      header: header, arguments: ByteReader(headerBytes.prefix(argumentBytes)),
-      extensions: headerBytes.dropFirst(argumentBytes))
+    return serve(request, chain)
+  }
+
+  private func serve(_ request: Request, _ chain: borrowing Chain) -> Int {
+    var request = request
+    let header = request.header
     do throws(Errno) {
       let answer = try dispatch(&request, chain)
       statistics.count(header.opcode, failed: false)
-      return reply(header, answer, into: chain.writable)
+      return reply(unique: header.unique, answer, into: chain.writable)
     } catch {
       statistics.count(header.opcode, failed: true)
-      return reply(header, error: error, into: chain.writable)
+      return reply(unique: header.unique, error: error, into: chain.writable)
     }
   }
 
-  /// Where an operation builds its payload.
-  var payload: ByteWriter { ByteWriter(output.segment.dropFirst(FuseOutHeader.byteCount)) }
-
-  /// A small block for a rewritten attribute name or an ioctl's argument.
-  var xattrScratch: Segment { smallScratch.segment }
-
-  /// A payload of one value.
-  func answer<Value: WireValue>(_ value: Value) -> Answer {
-    var writer = payload
-    writer.append(value)
-    return .payload(writer.count)
+  /// Copies a request's header and arguments out of guest memory; nil if its lengths do not add up.
+  private func parse(_ readable: Segments) -> Request? {
+    let headerBytes = memory.input.prefix(FuseInHeader.byteCount)
+    // What a malformed request leaves unsaid must not be the last one's.
+    headerBytes.zero()
+    guard readable.gather(into: headerBytes) == FuseInHeader.byteCount,
+      let header = headerBytes.load(FuseInHeader.self)
+    else { return nil }
+    let length = Int(header.len)
+    guard length >= FuseInHeader.byteCount, length <= readable.byteCount else { return nil }
+    // WRITE's payload stays where it is; everything else fits the input buffer or is not a request.
+    let isWrite = header.opcode == FuseOpcode.write.rawValue
+    let wanted = isWrite ? min(length, FuseInHeader.byteCount + FuseWriteIn.byteCount) : length
+    guard wanted <= memory.input.count else { return nil }
+    let arguments = memory.input.dropFirst(FuseInHeader.byteCount).prefix(wanted - FuseInHeader.byteCount)
+    guard readable.gather(into: arguments, from: FuseInHeader.byteCount) == arguments.count else { return nil }
+    let extensionBytes = isWrite ? 0 : header.extensionByteCount
+    guard extensionBytes <= arguments.count else { return nil }
+    let argumentBytes = arguments.count - extensionBytes
+    return Request(
+      header: header, arguments: ByteReader(arguments.prefix(argumentBytes)),
+      extensions: arguments.dropFirst(argumentBytes))
   }
 
-  private func reply(_ header: FuseInHeader, _ answer: Answer, into writable: Segments) -> Int {
-    switch answer {
-    case .nothing:
-      return 0
-    case .inPlace(let count):
-      let length = FuseOutHeader.byteCount + count
-      output.segment.store(FuseOutHeader(len: UInt32(length), error: 0, unique: header.unique))
-      _ = writable.scatter(output.segment.prefix(FuseOutHeader.byteCount))
-      return length
-    case .payload(let count):
-      let length = FuseOutHeader.byteCount + count
-      guard length <= writable.byteCount else { return reply(header, error: .inputOutput, into: writable) }
-      output.segment.store(FuseOutHeader(len: UInt32(length), error: 0, unique: header.unique))
-      return writable.scatter(output.segment.prefix(length))
-    }
+  /// The header that `parse` copied, as far as there was one, says whose answer this is.
+  private func refuseMalformed(_ writable: Segments) -> Int {
+    let header = memory.input.load(FuseInHeader.self) ?? FuseInHeader()
+    return reply(unique: header.unique, error: .invalid, into: writable)
   }
 
-  private func reply(_ header: FuseInHeader, error: Errno, into writable: Segments) -> Int {
-    // FORGET and its like have no room for a reply and want none.
-    guard writable.byteCount >= FuseOutHeader.byteCount else { return 0 }
-    output.segment.store(
-      FuseOutHeader(len: UInt32(FuseOutHeader.byteCount), error: -error.rawValue, unique: header.unique))
-    return writable.scatter(output.segment.prefix(FuseOutHeader.byteCount))
+  /// The queue is about to be taken away: what is in flight is answered first.
+  func finish(_ queue: inout Virtqueue) {
+    while finishTransfers(&queue, wait: true) > 0 {}
+    queue.flush()
   }
 }

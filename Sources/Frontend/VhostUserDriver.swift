@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // A frontend that gets on with any backend: negotiation, memory, rings, start, stop, start again. The programs of
 // Martlet that drive a device (mount, inspect, bench) and most tests stand on it; replays of particular hypervisors
@@ -31,6 +30,8 @@ public struct DriverWishes: Sendable {
   public var memory = MemoryMessages.slots
   /// Number of queues to start.
   public var queueCount = 1
+  /// Start fewer queues where the backend says that it has fewer.
+  public var takesFewerQueues = false
   /// Descriptors per queue.
   public var queueSize = 256
   /// Ask for an answer to every message, once REPLY_ACK is negotiated: errors show where they happen.
@@ -77,7 +78,7 @@ public final class VhostUserDriver {
       protocolFeatures = []
     }
     let acknowledges = wishes.acknowledges && protocolFeatures.contains(.replyAck)
-    backendQueueCount = protocolFeatures.contains(.mq) ? Int(try connection.getQueueCount()) : nil
+    backendQueueCount = protocolFeatures.contains(.mq) ? Int(clamping: try connection.getQueueCount()) : nil
     if protocolFeatures.contains(.backendReq) {
       let channel = try BackendChannel()
       try connection.setBackendChannel(channel.backendFile, needReply: acknowledges)
@@ -85,7 +86,8 @@ public final class VhostUserDriver {
     } else {
       channel = nil
     }
-    for index in 0..<wishes.queueCount {
+    let most = wishes.takesFewerQueues ? backendQueueCount ?? .max : .max
+    for index in 0..<min(wishes.queueCount, most) {
       queues.append(try DriverQueue(index: index, size: wishes.queueSize, ram: ram, features: features))
     }
   }

@@ -82,6 +82,25 @@ public enum Poll {
     return (Readiness(rawValue: ready.0), Readiness(rawValue: ready.1))
   }
 
+  /// As above for three descriptors; the third says only whether it woke the wait.
+  public static func wait(
+    _ first: File?, _ second: File?, _ third: File, timeoutNanoseconds: Int64 = -1
+  ) -> (first: Readiness, second: Readiness) {
+    var files = (first?.raw ?? -1, second?.raw ?? -1, third.raw)
+    var ready: (Int16, Int16, Int16) = (0, 0, 0)
+    let result = unsafe withUnsafeMutablePointer(to: &files) { files in
+      unsafe withUnsafeMutablePointer(to: &ready) { ready in
+        unsafe files.withMemoryRebound(to: Int32.self, capacity: 3) { files in
+          unsafe ready.withMemoryRebound(to: Int16.self, capacity: 3) { ready in
+            unsafe clinux_poll(files, ready, 3, timeoutNanoseconds)
+          }
+        }
+      }
+    }
+    guard result > 0 else { return ([], []) }
+    return (Readiness(rawValue: ready.0), Readiness(rawValue: ready.1))
+  }
+
   /// Waits on any number (up to 16) of descriptors; control paths only, it allocates.
   public static func wait(_ files: [File], timeoutNanoseconds: Int64 = -1) -> [Readiness] {
     var ready = [Int16](repeating: 0, count: files.count)

@@ -62,12 +62,9 @@ public struct Path: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// True if some process listens on the socket file here. `status` is that of the file itself.
-  public func isServed(_ status: FileStatus) throws(Errno) -> Bool {
-    try checked(
-      unsafe text.withCString {
-        unsafe clinux_is_served($0, status.deviceMajor, status.deviceMinor, status.inode)
-      }) == 1
+  /// True if some process has a socket bound to the socket file here; it does not notice being asked about.
+  public func isServed() throws(Errno) -> Bool {
+    try checked(unsafe text.withCString { unsafe clinux_is_served($0) }) == 1
   }
 
   /// The whole file as text: for small files under /proc.

@@ -43,4 +43,9 @@ public enum Processors {
   public static func spinPause() {
     clinux_spin_pause()
   }
+
+  /// Lets a thread run that waits for this processor: whoever spins may be in the way of the one it waits for.
+  public static func yield() {
+    clinux_yield()
+  }
 }

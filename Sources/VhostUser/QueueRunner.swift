@@ -91,6 +91,10 @@ final class QueueRunner: Sendable {
   /// Nanoseconds between two looks at a ring without kicks: while it is busy, and when it has been quiet.
   private static let briskPollNanoseconds: Int64 = 50_000
   private static let calmPollNanoseconds: Int64 = 1_000_000
+  /// How long a spinning thread keeps its processor to itself.
+  private static let selfishNanoseconds: Int64 = 4_000
+  /// A yield that takes longer has let another thread run.
+  private static let yieldNanoseconds: Int64 = 2_000
 
   init(
     _ plan: QueuePlan, device: any Device, host: any DeviceHost, counters: QueueCounters,
@@ -187,11 +191,12 @@ final class QueueRunner: Sendable {
     onFault(error)
   }
 
-  /// Serves until the control thread wants something. The ring is looked at before the first sleep: a kick may have come while no thread
-  /// was there.
+  /// Serves until the control thread wants something. The ring is looked at before the first sleep: a kick may have
+  /// come while no thread was there.
   private func drain(_ queue: inout Virtqueue) throws(GuestFault) {
     var awake = StayAwake(maximumMicroseconds: plan.spinMicroseconds)
     var waiter = KickWaiter(plan.kick, control: control.file, counters: counters)
+    let patience = device.patienceNanoseconds(at: plan.index)
     queue.suppressKicks()
     while true {
       var worked = false
@@ -202,8 +207,16 @@ final class QueueRunner: Sendable {
         worked = true
         counters.chains.add(served, ordering: .relaxed)
       } while queue.hasWork
+      if worked, patience > 0 {
+        // The driver was not asked to kick, so what it adds meanwhile waits for the next look.
+        if !Poll.wait(control.file, nil, timeoutNanoseconds: patience).first.isEmpty { control.drain() }
+        continue
+      }
       let idleSince = Clock.monotonic
-      if worked, awake.windowNanoseconds > 0, spin(&queue, since: idleSince, awake.windowNanoseconds) {
+      // With requests in flight their completion may come first, and spinning would not see it.
+      let completion = device.completionDescriptor(at: plan.index).map { File(raw: $0) }
+      let mayPay = worked && completion == nil && awake.windowNanoseconds > 0
+      if mayPay, spin(&queue, since: idleSince, &awake) {
         awake.learn(idleNanoseconds: Clock.monotonic - idleSince)
         continue
       }
@@ -211,14 +224,16 @@ final class QueueRunner: Sendable {
         queue.suppressKicks()
         continue
       }
-      waiter.wait(brisk: worked)
+      waiter.wait(brisk: worked, or: completion)
       queue.suppressKicks()
       awake.learn(idleNanoseconds: Clock.monotonic - idleSince)
     }
   }
 
-  /// Looks at the ring for a while; true if there is work.
-  private func spin(_ queue: inout Virtqueue, since start: Int64, _ window: Int64) -> Bool {
+  /// Looks at the ring for a while; true if there is work. After the first moments, in which a driver that runs
+  /// answers, it lets others run between two looks: on a busy host the driver may wait for this very processor. Where
+  /// somebody did run, sleeping is the better way to wait.
+  private func spin(_ queue: inout Virtqueue, since start: Int64, _ awake: inout StayAwake) -> Bool {
     var turns = 0
     while true {
       if queue.hasWork { return true }
@@ -226,7 +241,14 @@ final class QueueRunner: Sendable {
       turns &+= 1
       if turns & 15 != 0 { continue }
       if wishes.load(ordering: .relaxed) != 0 { return false }
-      if Clock.monotonic - start > window { return false }
+      let now = Clock.monotonic
+      if now - start > awake.windowNanoseconds { return false }
+      if now - start < QueueRunner.selfishNanoseconds { continue }
+      Processors.yield()
+      if Clock.monotonic - now > QueueRunner.yieldNanoseconds {
+        awake.backOff()
+        return queue.hasWork
+      }
     }
   }
 
@@ -252,10 +274,14 @@ final class QueueRunner: Sendable {
       self.counters = counters
     }
 
-    mutating func wait(brisk: Bool) {
+    /// - Parameter completion: also wakes up when this is readable.
+    mutating func wait(brisk: Bool, or completion: File?) {
       let isDead = duds >= KickWaiter.mostDuds
       let nap = brisk ? QueueRunner.briskPollNanoseconds : QueueRunner.calmPollNanoseconds
-      let ready = Poll.wait(isDead ? nil : kick, control, timeoutNanoseconds: polls || isDead ? nap : -1)
+      let timeout = polls || isDead ? nap : -1
+      let ready =
+        completion.map { Poll.wait(isDead ? nil : kick, control, $0, timeoutNanoseconds: timeout) }
+        ?? Poll.wait(isDead ? nil : kick, control, timeoutNanoseconds: timeout)
       if !ready.second.isEmpty { control.drainEvent() }
       guard let kick, !ready.first.isEmpty else { return }
       if ready.first.contains(.input), kick.drainEvent() > 0 {

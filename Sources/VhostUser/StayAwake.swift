@@ -11,6 +11,12 @@ struct StayAwake {
   /// Current window; 0 sleeps at once.
   private(set) var windowNanoseconds: Int64 = 0
 
+  /// Pauses to go without spinning, and how many the next time.
+  private var restsLeft = 0
+  private var restCount = 0
+
+  private static let leastRests = 16
+  private static let mostRests = 1024
   private static let firstNanoseconds: Int64 = 8_000
   private static let leastNanoseconds: Int64 = 4_000
 
@@ -18,8 +24,20 @@ struct StayAwake {
     maximumNanoseconds = Int64(max(maximumMicroseconds, 0)) * 1000
   }
 
+  /// Others want the processor: no spinning for a number of pauses, twice as many each time this happens in a row.
+  mutating func backOff() {
+    windowNanoseconds = 0
+    restCount = min(max(restCount * 2, StayAwake.leastRests), StayAwake.mostRests)
+    restsLeft = restCount
+  }
+
   /// Learns from one pause: the time from an empty ring to the next work.
   mutating func learn(idleNanoseconds: Int64) {
+    if restsLeft > 0 {
+      restsLeft -= 1
+      return
+    }
+    if windowNanoseconds > 0, idleNanoseconds <= windowNanoseconds { restCount = 0 }
     if idleNanoseconds <= maximumNanoseconds {
       // Spinning found the work, or would have with a longer window.
       windowNanoseconds = min(max(windowNanoseconds * 2, StayAwake.firstNanoseconds), maximumNanoseconds)

@@ -81,6 +81,12 @@ public protocol Device: AnyObject, Sendable {
   /// Serves chains until the ring is empty or a bound is reached, and flushes. Returns how many it took; 0 means that
   /// the ring was empty.
   func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int
+  /// A descriptor that becomes readable when `process` can answer requests that are in flight; nil while none is. Asked
+  /// whenever the ring is empty, on the owner thread.
+  func completionDescriptor(at index: Int) -> Int32?
+  /// How long, in nanoseconds, a queue may be left alone after it was served so that requests come together: 0 where
+  /// somebody waits for an answer. Asked once, on the owner thread.
+  func patienceNanoseconds(at index: Int) -> Int64
   /// The queue is about to be taken away: requests in flight are completed first. Idempotent.
   func stop(_ queue: inout Virtqueue, at index: Int)
 
@@ -98,6 +104,8 @@ extension Device {
   public func accept(_ features: VirtioFeatures) {}
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}
+  public func completionDescriptor(at index: Int) -> Int32? { nil }
+  public func patienceNanoseconds(at index: Int) -> Int64 { 0 }
   public var transfersState: Bool { false }
   public func saveState(_ write: ([UInt8]) -> Bool) -> Bool { false }
   public func loadState(_ read: () -> [UInt8]) -> Bool { false }

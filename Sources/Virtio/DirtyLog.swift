@@ -10,27 +10,43 @@ public import Wire
 /// Sendable because every access to the bitmap is one atomic operation and the address never changes.
 @safe
 public final class DirtyLog: @unchecked Sendable {
-  private let bitmap: UnsafeMutableRawPointer
-  private let byteCount: Int
+  /// For who keeps this object alive for as long.
+  let pages: DirtyPages
   private let owner: AnyObject
 
   /// - Parameter bitmap: the mapped log; it stays mapped while `owner` lives.
   public init(bitmap: Segment, owner: AnyObject) {
-    unsafe self.bitmap = bitmap.base
-    byteCount = bitmap.count
+    pages = DirtyPages(bitmap)
     self.owner = owner
   }
 
   /// Marks the pages of a written range; what lies beyond the log is not the guest's memory and is ignored.
-  public func mark(guestAddress: UInt64, byteCount count: Int) {
+  public func mark(guestAddress: UInt64, byteCount: Int) {
+    pages.mark(guestAddress: guestAddress, byteCount: byteCount)
+  }
+}
+
+/// The bitmap as a queue marks it: a plain address, so that a mark counts no reference. Valid while the `DirtyLog` that
+/// it came from lives.
+@safe
+struct DirtyPages: BitwiseCopyable {
+  private let bitmap: UnsafeMutableRawPointer
+  private let byteCount: Int
+
+  init(_ bitmap: Segment) {
+    unsafe self.bitmap = bitmap.base
+    byteCount = bitmap.count
+  }
+
+  func mark(guestAddress: UInt64, byteCount count: Int) {
     guard count > 0 else { return }
     var page = guestAddress >> 12
     let (end, wraps) = guestAddress.addingReportingOverflow(UInt64(count) - 1)
     let last = (wraps ? UInt64.max : end) >> 12
     while page <= last {
-      let byte = Int(truncatingIfNeeded: page >> 3)
       guard page >> 3 < UInt64(byteCount) else { return }
-      let cell = unsafe (bitmap + byte).assumingMemoryBound(to: Atomic<UInt8>.self)
+      // An atomic byte has the layout of a byte; the frontend clears bits of it meanwhile.
+      let cell = unsafe (bitmap + Int(truncatingIfNeeded: page >> 3)).assumingMemoryBound(to: Atomic<UInt8>.self)
       unsafe cell.pointee.bitwiseOr(1 << UInt8(page & 7), ordering: .relaxed)
       page += 1
     }

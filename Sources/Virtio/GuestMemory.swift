@@ -99,7 +99,7 @@ struct RegionTable: BitwiseCopyable {
     return nil
   }
 
-  /// The guest-physical address of a mapped byte.
+  /// The guest-physical address of a mapped byte: for the dirty log, which speaks of guest pages.
   func guestAddress(of segment: Segment) -> UInt64? {
     var index = 0
     while index < count {
@@ -164,10 +164,5 @@ public final class GuestMemory: @unchecked Sendable {
     guard byteCount >= 0, let piece = table.piece(guestAddress, atMost: UInt64(byteCount)), piece.count == byteCount
     else { return nil }
     return piece
-  }
-
-  /// The guest-physical address of a mapped byte: for the dirty log, which speaks of guest pages.
-  func guestAddress(of segment: Segment) -> UInt64? {
-    table.guestAddress(of: segment)
   }
 }

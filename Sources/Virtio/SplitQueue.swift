@@ -18,7 +18,7 @@ struct SplitQueue: ~Copyable {
   @usableFromInline let mask: UInt16
   private let eventIndex: Bool
   private let indirect: Bool
-  private let regions: RegionTable
+  let regions: RegionTable
   /// Keeps `regions` alive; never touched per chain, so that no reference is counted.
   private let memory: GuestMemory
 

@@ -67,8 +67,9 @@ public struct Virtqueue: ~Copyable {
   /// `resubmit` is not empty: spares a running queue the look at an array.
   private var hasResubmits = false
   private let notifier: any QueueNotifier
-  private let memory: GuestMemory
+  /// Keeps `dirtyPages` alive; never touched per chain.
   private let dirtyLog: DirtyLog?
+  private let dirtyPages: DirtyPages?
   private let loggedUsedAddress: UInt64?
   /// There is an inflight region or a dirty log, or both.
   @usableFromInline let isLogged: Bool
@@ -83,12 +84,12 @@ public struct Virtqueue: ~Copyable {
   ) throws(GuestFault) {
     ring = try SplitQueue(configuration)
     notifier = configuration.notifier
-    memory = configuration.memory
     dirtyLog = configuration.dirtyLog
+    dirtyPages = dirtyLog?.pages
     loggedUsedAddress = configuration.loggedUsedAddress
     self.batchLimit = batchLimit
     inflight = configuration.inflight.take()
-    isLogged = inflight != nil || dirtyLog != nil
+    isLogged = inflight != nil || dirtyPages != nil
     if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
       // Reversed, so that taking the next one is popLast.
       resubmit = heads.filter { $0 < ring.size }.reversed()
@@ -143,8 +144,8 @@ public struct Virtqueue: ~Copyable {
     if count == 0 { return }
     ring.publish()
     inflight?.finish(count: count, usedIndex: ring.nextUsed)
-    if let dirtyLog, let loggedUsedAddress {
-      dirtyLog.mark(
+    if let dirtyPages, let loggedUsedAddress {
+      dirtyPages.mark(
         guestAddress: loggedUsedAddress &+ UInt64(SplitRingLayout.usedIndexOffset), byteCount: 2)
     }
     if ring.shouldSignal() { notifier.call() }
@@ -165,17 +166,17 @@ public struct Virtqueue: ~Copyable {
   @usableFromInline @inline(never)
   mutating func log(_ chain: borrowing Chain, written: Int) {
     inflight?.link(chain.head)
-    guard let dirtyLog else { return }
+    guard let dirtyPages else { return }
     if let loggedUsedAddress {
-      dirtyLog.mark(guestAddress: loggedUsedAddress &+ UInt64(ring.lastUsedElementOffset), byteCount: 8)
+      dirtyPages.mark(guestAddress: loggedUsedAddress &+ UInt64(ring.lastUsedElementOffset), byteCount: 8)
     }
     var left = written
     let segments = chain.writable
     var index = 0
     while index < segments.count, left > 0 {
       let segment = segments[index].prefix(left)
-      if let address = memory.guestAddress(of: segment) {
-        dirtyLog.mark(guestAddress: address, byteCount: segment.count)
+      if let address = ring.regions.guestAddress(of: segment) {
+        dirtyPages.mark(guestAddress: address, byteCount: segment.count)
       }
       left -= segment.count
       index += 1

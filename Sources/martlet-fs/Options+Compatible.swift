@@ -8,8 +8,8 @@ internal import FileSystem
 internal import Linux
 
 extension Options {
-  /// The command line with two spellings of virtiofsd's made plain, which the option parser does not know: options whose
-  /// value may be left out (`--posix-acl` alone is `--posix-acl=always`, whatever follows), and `-oLIST`.
+  /// The command line with two spellings of virtiofsd's made plain, which the option parser does not know: options
+  /// whose value may be left out (`--posix-acl` alone is `--posix-acl=always`), and `-oLIST`.
   static func plain(_ arguments: [String]) -> [String] {
     var result: [String] = []
     var rest = arguments[...]

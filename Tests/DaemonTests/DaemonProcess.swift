@@ -58,14 +58,13 @@ final class DaemonProcess: Sendable {
     return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path(percentEncoded: false)
   }()
   static let binary = URL(filePath: programs).appending(path: "martlet-fs").path(percentEncoded: false)
-  /// A copy that any user may run. Made by cp(1): a descriptor of this process that is open for writing would be held by
-  /// whatever another test starts meanwhile, and a program that somebody may write to cannot be run (ETXTBSY).
-  static let binaryForEverybody: (path: String, directory: TemporaryDirectory)? = {
-    guard let directory = try? TemporaryDirectory() else { return nil }
+  /// A copy that any user may run. Made by cp(1): a descriptor of this process that is open for writing would be held
+  /// by whatever another test starts meanwhile, and a program that somebody may write to cannot be run (ETXTBSY).
+  static func binaryForEverybody(in directory: TemporaryDirectory) throws -> String {
     let copy = directory.file("martlet-fs")
-    let ended = try? ChildProcess.spawn(["cp", binary, copy]).wait()
-    return ended == .code(0) ? (copy, directory) : nil
-  }()
+    try #require(try ChildProcess.spawn(["cp", binary, copy]).wait() == .code(0))
+    return copy
+  }
   static let isRoot = CurrentProcess.effectiveUser == 0
 
   let child: ChildProcess

@@ -170,7 +170,7 @@ struct SandboxTests {
   /// As a user: a user namespace with the own id, all the rest as for root.
   @Test(arguments: [[], ["--uid-map=:0:65534:1:", "--gid-map=:0:65534:1:"]])
   func aUserGetsAUserNamespace(_ options: [String]) throws {
-    let binary = try #require(DaemonProcess.binaryForEverybody).path
+    let binary = try DaemonProcess.binaryForEverybody(in: directory)
     let home = try directory.makeDirectory("home")
     try FileManager.default.createDirectory(atPath: "\(home)/share", withIntermediateDirectories: false)
     for path in [home, "\(home)/share"] {
@@ -195,7 +195,7 @@ struct SandboxTests {
 
   @Test func rangesWithoutTheHelpersAreOneSentence() throws {
     guard (try? Path("/usr/bin/newuidmap").status()) == nil else { return }
-    let binary = try #require(DaemonProcess.binaryForEverybody).path
+    let binary = try DaemonProcess.binaryForEverybody(in: directory)
     let process = try DaemonProcess(
       ["--shared-dir=/usr", "--socket-path=/tmp/mt-user-\(CurrentProcess.identifier)", "--uid-map=:0:100000:10:"],
       in: directory, wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], binary: binary)
@@ -205,9 +205,35 @@ struct SandboxTests {
     #expect(outcome.standardError.contains("install the package uidmap"))
   }
 
+  /// As in a container: root, but without the right to make namespaces.
+  @Test func withoutTheRightToMakeNamespacesItSaysWhatToDo() throws {
+    let process = try DaemonProcess(
+      ["--shared-dir=\(share)", "--socket-path=\(directory.file("s.sock"))"], in: directory,
+      wrapper: ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
+    let outcome = try process.wait()
+    #expect(outcome.status == .code(1))
+    #expect(outcome.errorLines.count == 1)
+    #expect(outcome.standardError.contains("choose --sandbox=chroot or --sandbox=none"))
+    #expect(!directory.exists("s.sock"))
+  }
+
+  @Test func aUserMayDoWithoutASandbox() throws {
+    let binary = try DaemonProcess.binaryForEverybody(in: directory)
+    let home = try directory.makeDirectory("home")
+    try FileManager.default.setAttributes([.ownerAccountID: 65534, .groupOwnerAccountID: 65534], ofItemAtPath: home)
+    let process = try DaemonProcess(
+      ["--shared-dir=\(home)", "--socket-path=\(home)/s.sock", "--sandbox=none"], in: directory,
+      wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], binary: binary)
+    try process.waitUntilServing()
+    #expect(try DaemonProcess.capabilities(process.child.identifier) == 0)
+    #expect(try DaemonProcess.status(process.child.identifier, "Seccomp") == "2")
+    #expect(try Probe.features(at: "\(home)/s.sock") != 0)
+    #expect(try process.wait().status == .code(0))
+  }
+
   @Test func aShareThatMayNotBeReadIsOneSentence() throws {
     try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: share)
-    let binary = try #require(DaemonProcess.binaryForEverybody).path
+    let binary = try DaemonProcess.binaryForEverybody(in: directory)
     let process = try DaemonProcess(
       ["--shared-dir=\(share)", "--socket-path=/tmp/mt-user-\(CurrentProcess.identifier)"],
       in: directory, wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], binary: binary)

@@ -76,6 +76,16 @@ import Testing
     #expect(!directory.exists("s.sock"))
   }
 
+  /// What the kernel lists of sockets is that of one network namespace; the file is everybody's.
+  @Test(.enabled(if: DaemonProcess.isRoot))
+  func isRefusedFromAnotherNetworkNamespaceToo() throws {
+    let first = try start()
+    let second = try DaemonProcess(
+      ["--shared-dir=\(share)", "--socket-path=\(socket)"], in: directory, wrapper: ["unshare", "--net"])
+    #expect(try second.wait().standardError.contains("another program is serving"))
+    #expect(try first.end().status == .code(0))
+  }
+
   @Test func oneThatAnotherDaemonHasReplacedIsNotRemoved() throws {
     let process = try start()
     try Path(socket).remove()

@@ -158,6 +158,22 @@ enum Host {
   }
 }
 
+/// A directory that goes with its owner.
+final class TemporaryDirectory {
+  let path: String
+
+  init(on ground: Ground = .disk) throws {
+    path = "\(ground.rawValue)/martlet-fs-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    try Host.makeDirectory(path)
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  func path(_ name: String) -> String { path + "/" + name }
+}
+
 /// A string as a call of room Linux takes it.
 struct Text: ~Copyable {
   private let memory: Scratch
@@ -171,7 +187,8 @@ struct Text: ~Copyable {
   }
 
   func use<Result: ~Copyable>(_ body: (CName) throws(Errno) -> Result) throws(Errno) -> Result {
-    try body(unsafe CName(base: UnsafeRawPointer(memory.segment.base).assumingMemoryBound(to: CChar.self), count: count))
+    try body(
+      unsafe CName(base: UnsafeRawPointer(memory.segment.base).assumingMemoryBound(to: CChar.self), count: count))
   }
 }
 

@@ -34,7 +34,8 @@ final class Mount {
   private let endpoint: Endpoint
   private var thread: Linux.Thread?
   private let socketPath: String
-  private let ownsDirectory: Bool
+  /// Goes after `close`: something may still be mounted in it.
+  private let own: TemporaryDirectory?
   private static let counter = Atomic<Int>(0)
 
   /// What Linux 7.2's virtiofs offers in INIT.
@@ -57,10 +58,10 @@ final class Mount {
   ) throws {
     let number = Mount.counter.add(1, ordering: .relaxed).newValue
     let name = "martlet-fs-\(getpid())-\(number)"
-    ownsDirectory = directory == nil
-    self.directory = directory ?? "\(ground.rawValue)/\(name)"
+    let own = directory == nil ? try TemporaryDirectory(on: ground) : nil
+    self.own = own
+    self.directory = own?.path ?? directory ?? ""
     socketPath = "/tmp/\(name).sock"
-    if directory == nil { try FileManager.default.createDirectory(atPath: self.directory, withIntermediateDirectories: false) }
     var options = ShareOptions(name: name)
     options.requestQueues = queues
     configure(&options)
@@ -97,10 +98,10 @@ final class Mount {
     try? FileManager.default.removeItem(atPath: socketPath)
     let left = device.population
     #expect(left == (0, 0), "inodes and open files of a guest that left", sourceLocation: sourceLocation)
+    guard own != nil else { return }
     // The root, and the root again as the anchor of its mount.
     let open = Host.descriptors(below: directory)
     #expect(open.count <= 2, "descriptors of a guest that left: \(open)", sourceLocation: sourceLocation)
-    if ownsDirectory { try? FileManager.default.removeItem(atPath: directory) }
   }
 
   deinit {
@@ -118,10 +119,20 @@ final class Mount {
   }
 
   /// Makes a file on the host and opens it in the guest.
-  func open(_ name: String, containing text: String = "", flags: Int32 = O_RDWR) throws -> (node: UInt64, handle: UInt64) {
+  func open(_ name: String, containing text: String = "", flags: Int32 = O_RDWR) throws -> (
+    node: UInt64, handle: UInt64
+  ) {
     if !FileManager.default.fileExists(atPath: path(name)) { try Host.write(text, to: path(name)) }
     let node = try node(name)
     return (node, try client.open(node, flags: UInt32(bitPattern: flags)).fh)
+  }
+
+  /// The contents of a small file.
+  func contents(_ node: UInt64) throws -> [UInt8] {
+    let handle = try client.open(node, flags: 0).fh
+    let bytes = try client.read(node, handle, offset: 0, count: 4096)
+    try client.release(node, handle)
+    return bytes
   }
 
   /// Runs `body` with the client acting for another user.
@@ -140,9 +151,36 @@ func expectRefused<Result>(
   #expect(throws: FuseError.refused(errno), comment, sourceLocation: sourceLocation) { try body() }
 }
 
+/// What `body` returns, or nil if the share refuses it with one of the errors; any other error is thrown.
+func unlessRefused<Result>(_ errors: Errno..., body: () throws -> Result) throws -> Result? {
+  do {
+    return try body()
+  } catch let error as FuseError {
+    if case .refused(let errno) = error, errors.contains(errno) { return nil }
+    throw error
+  }
+}
+
 /// A value that one thread hands to another and does not use meanwhile.
 struct Handed<Value>: @unchecked Sendable {
   let value: Value
+}
+
+/// Something that runs once on a thread of its own.
+final class Job {
+  private var thread: Linux.Thread?
+
+  init(_ body: @escaping @Sendable () -> Void) throws {
+    thread = try Linux.Thread(name: "job", body)
+  }
+
+  func join() {
+    if let thread = thread.take() { thread.join() }
+  }
+
+  deinit {
+    join()
+  }
 }
 
 /// Does something on a thread of its own again and again, until `stop`.

@@ -2,16 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FileSystem
+import Foundation
 import Frontend
 import FuseProtocol
 import Linux
 import Testing
+import Virtio
 import Wire
 
 /// What INIT settles. Invariants: the guest never gets a flag that it did not offer, nor one that the share's options
 /// do not allow; a guest that lacks what an option demands gets no mount; before INIT and after DESTROY nothing is
 /// served; a new INIT starts from nothing.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct NegotiationTests {
   /// An INIT with any version and length.
   private func initialize(
@@ -141,7 +143,9 @@ struct NegotiationTests {
   private static let choices = [
     Choice(
       "defaults",
-      on: [.asyncRead, .parallelDirops, .bigWrites, .maxPages, .submounts, .doReaddirplus, .createSuppGroup, .allowIdmap],
+      on: [
+        .asyncRead, .parallelDirops, .bigWrites, .maxPages, .submounts, .doReaddirplus, .createSuppGroup, .allowIdmap,
+      ],
       off: [
         .posixLocks, .flockLocks, .writebackCache, .posixACL, .dontMask, .securityCtx, .handleKillprivV2,
         .handleKillpriv, .cacheSymlinks, .noOpenSupport, .exportSupport, .hasResend, .requestTimeout,

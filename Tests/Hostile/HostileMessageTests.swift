@@ -22,26 +22,28 @@ struct HostileMessageTests {
   func randomMessages() async throws {
     let seed = Campaign.seed
     await #expect(processExitsWith: .success) { [seed = seed as UInt64] in
-      var dice = Campaign.dice("messages", seed: seed)
-      let victim = try Victim(VictimDevice())
-      try victim.expectServes()
-      let mailbag = try Mailbag()
-      let before = try Footprint.now()
-      var sent = 0
-      while sent < HostileMessageTests.messages * Campaign.scale {
-        let connection = try victim.connect()
-        if dice.hits(2) { try mailbag.warmUp(connection) }
-        for _ in 0..<1 + dice.roll(HostileMessageTests.perConnection * 2) {
-          sent += 1
-          if try !mailbag.sendOne(on: connection.socket, &dice) { break }
-          connection.socket.discardInput()
+      reporting {
+        var dice = Campaign.dice("messages", seed: seed)
+        let victim = try Victim(VictimDevice())
+        try victim.expectServes()
+        let mailbag = try Mailbag()
+        let before = try Footprint.now()
+        var sent = 0
+        while sent < HostileMessageTests.messages * Campaign.scale {
+          let connection = try victim.connect()
+          if dice.hits(2) { try mailbag.warmUp(connection) }
+          for _ in 0..<1 + dice.roll(HostileMessageTests.perConnection * 2) {
+            sent += 1
+            if try !mailbag.sendOne(on: connection.socket, &dice) { break }
+            connection.socket.discardInput()
+          }
+          connection.close()
+          if dice.hits(20) { try victim.expectServes() }
         }
-        connection.close()
-        if dice.hits(20) { try victim.expectServes() }
+        try victim.expectServes()
+        try Footprint.expectSame(as: before, growthMiB: 32)
+        victim.close()
       }
-      try victim.expectServes()
-      try Footprint.expectSame(as: before, growthMiB: 32)
-      victim.close()
     }
   }
 
@@ -50,51 +52,57 @@ struct HostileMessageTests {
     let seed = Campaign.seed
     let number = Int(request.rawValue)
     await #expect(processExitsWith: .success) { [seed = seed as UInt64, number = number as Int] in
-      let request = try #require(FrontendRequest(rawValue: UInt32(number)))
-      let victim = try Victim(VictimDevice())
-      let mailbag = try Mailbag()
-      var dice = Campaign.dice("truncated", number, seed: seed)
-      let before = try Footprint.now()
-      let payload = mailbag.payload(of: request, &dice)
-      let bytes = [UInt8](wire: MessageHeader(request, size: UInt32(payload.count), needReply: true)) + payload
-      for count in 0..<bytes.count {
-        let connection = try victim.connect()
-        try connection.socket.send(raw: Array(bytes.prefix(count)), files: count > 0 ? [mailbag.anyFile(&dice)] : [])
-        connection.close()
+      reporting {
+        let request = try #require(FrontendRequest(rawValue: UInt32(number)))
+        let victim = try Victim(VictimDevice())
+        let mailbag = try Mailbag()
+        var dice = Campaign.dice("truncated", number, seed: seed)
+        let before = try Footprint.now()
+        let payload = mailbag.payload(of: request, &dice)
+        let bytes = [UInt8](wire: MessageHeader(request, size: UInt32(payload.count), needReply: true)) + payload
+        for count in 0..<bytes.count {
+          let connection = try victim.connect()
+          try connection.socket.send(raw: Array(bytes.prefix(count)), files: count > 0 ? [mailbag.anyFile(&dice)] : [])
+          connection.close()
+        }
+        try victim.expectServes()
+        try Footprint.expectSame(as: before, growthMiB: 32)
       }
-      try victim.expectServes()
-      try Footprint.expectSame(as: before, growthMiB: 32)
     }
   }
 
   @Test("headers that announce far more than comes", arguments: [4097, 65536, 1 << 20, UInt32.max])
   func hugePayloads(size: UInt32) async throws {
     await #expect(processExitsWith: .success) { [size] in
-      let victim = try Victim(VictimDevice())
-      let before = try Footprint.now()
-      for number in FrontendRequest.allCases {
-        let connection = try victim.connect()
-        try connection.socket.send(raw: [UInt8](wire: MessageHeader(number, size: size)))
-        try? connection.socket.send(raw: [UInt8](repeating: 1, count: 5000))
-        connection.close()
+      reporting {
+        let victim = try Victim(VictimDevice())
+        let before = try Footprint.now()
+        for number in FrontendRequest.allCases {
+          let connection = try victim.connect()
+          try connection.socket.send(raw: [UInt8](wire: MessageHeader(number, size: size)))
+          try? connection.socket.send(raw: [UInt8](repeating: 1, count: 5000))
+          connection.close()
+        }
+        try victim.expectServes()
+        try Footprint.expectSame(as: before, growthMiB: 32)
       }
-      try victim.expectServes()
-      try Footprint.expectSame(as: before, growthMiB: 32)
     }
   }
 
   @Test("a frontend that dies while the backend waits for its state does not keep the next one out")
   func abandonedStateTransfer() async throws {
     await #expect(processExitsWith: .success) {
-      let victim = try Victim(VictimDevice())
-      let pair = try UnixSocket.pair()
-      let connection = try victim.connect()
-      _ = try connection.setDeviceState(DeviceStateDirection.load, file: pair.second.file)
-      // Nothing is ever written, and the other end stays open.
-      try connection.send(.checkDeviceState)
-      connection.close()
-      try victim.expectServes()
-      _ = pair.first.file
+      reporting {
+        let victim = try Victim(VictimDevice())
+        let pair = try UnixSocket.pair()
+        let connection = try victim.connect()
+        _ = try connection.setDeviceState(DeviceStateDirection.load, file: pair.second.file)
+        // Nothing is ever written, and the other end stays open.
+        try connection.send(.checkDeviceState)
+        connection.close()
+        try victim.expectServes()
+        _ = pair.first.file
+      }
     }
   }
 }

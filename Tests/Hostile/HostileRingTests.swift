@@ -19,22 +19,24 @@ struct HostileRingTests {
   @Test("one broken rule at a time", arguments: BrokenRing.allCases)
   func brokenRule(_ rule: BrokenRing) async throws {
     await #expect(processExitsWith: .success) { [rule] in
-      let victim = try Victim(VictimDevice())
-      let attacker = try RingAttacker(victim, indirect: rule != .indirectNotNegotiated)
-      try Victim.echo(attacker.attacked)
-      let before = try Footprint.now()
-      for _ in 0..<20 {
-        try rule.write(into: attacker.attacked)
-        let outcome = attacker.attacked.outcome(timeoutNanoseconds: rule.expected == nil ? 20_000_000 : 2_000_000_000)
-        if let expected = rule.expected { #expect(outcome == expected) }
-        try Victim.echo(attacker.honest)
-        try attacker.revive()
+      reporting {
+        let victim = try Victim(VictimDevice())
+        let attacker = try RingAttacker(victim, indirect: rule != .indirectNotNegotiated)
         try Victim.echo(attacker.attacked)
+        let before = try Footprint.now()
+        for _ in 0..<20 {
+          try rule.write(into: attacker.attacked)
+          let outcome = attacker.attacked.outcome(timeoutNanoseconds: rule.expected == nil ? 20_000_000 : 2_000_000_000)
+          if let expected = rule.expected { #expect(outcome == expected) }
+          try Victim.echo(attacker.honest)
+          try attacker.revive()
+          try Victim.echo(attacker.attacked)
+        }
+        try Footprint.expectSame(as: before, growthMiB: 32)
+        attacker.driver.connection.close()
+        try victim.expectServes()
+        victim.close()
       }
-      try Footprint.expectSame(as: before, growthMiB: 32)
-      attacker.driver.connection.close()
-      try victim.expectServes()
-      victim.close()
     }
   }
 
@@ -42,29 +44,33 @@ struct HostileRingTests {
   func randomRings(number: Int) async throws {
     let seed = Campaign.seed
     await #expect(processExitsWith: .success) { [seed = seed as UInt64, number = number as Int] in
-      var dice = Campaign.dice("rings", number, seed: seed)
-      let victim = try Victim(VictimDevice())
-      let attacker = try RingAttacker(victim)
-      let queue = attacker.attacked
-      try Victim.echo(attacker.honest)
-      let before = try Footprint.now()
-      for round in 0..<500 * Campaign.scale {
-        let base = queue.ram.regions[0].layout.guestAddress
-        for place in 0..<queue.size { queue.poke(Dice.descriptor(&dice, base: base), at: UInt16(place)) }
-        for _ in 0..<1 + dice.roll(6) {
-          queue.pokeAvailable(dice.hits(20) ? UInt16(truncatingIfNeeded: dice.next()) : UInt16(dice.roll(queue.size)))
+      reporting {
+        var dice = Campaign.dice("rings", number, seed: seed)
+        let victim = try Victim(VictimDevice())
+        let attacker = try RingAttacker(victim)
+        let queue = attacker.attacked
+        let arena = try attacker.arena()
+        try Victim.echo(attacker.honest)
+        let before = try Footprint.now()
+        for round in 0..<500 * Campaign.scale {
+          for place in 0..<queue.size {
+            queue.poke(dice.descriptor(into: arena.guestAddress, arena.count), at: UInt16(place))
+          }
+          for _ in 0..<1 + dice.roll(6) {
+            queue.pokeAvailable(dice.hits(20) ? UInt16(truncatingIfNeeded: dice.next()) : UInt16(dice.roll(queue.size)))
+          }
+          if dice.hits(20) { queue.pokeAvailableIndex(UInt16(truncatingIfNeeded: dice.next())) }
+          queue.kick()
+          _ = queue.outcome(timeoutNanoseconds: 1_000_000)
+          if round % 50 == 0 { try Victim.echo(attacker.honest) }
+          try attacker.revive()
         }
-        if dice.hits(20) { queue.pokeAvailableIndex(UInt16(truncatingIfNeeded: dice.next())) }
-        queue.kick()
-        _ = queue.outcome(timeoutNanoseconds: 1_000_000)
-        if round % 50 == 0 { try Victim.echo(attacker.honest) }
-        try attacker.revive()
+        try Victim.echo(attacker.attacked)
+        try Footprint.expectSame(as: before, growthMiB: 32)
+        attacker.driver.connection.close()
+        try victim.expectServes()
+        victim.close()
       }
-      try Victim.echo(attacker.attacked)
-      try Footprint.expectSame(as: before, growthMiB: 32)
-      attacker.driver.connection.close()
-      try victim.expectServes()
-      victim.close()
     }
   }
 
@@ -72,74 +78,81 @@ struct HostileRingTests {
   func changingDescriptors(number: Int) async throws {
     let seed = Campaign.seed
     await #expect(processExitsWith: .success) { [seed = seed as UInt64, number = number as Int] in
-      var dice = Campaign.dice("scribbler", number, seed: seed)
-      let victim = try Victim(VictimDevice())
-      let attacker = try RingAttacker(victim)
-      let queue = attacker.attacked
-      let table = try queue.ram.allocate(64 * 16)
-      try Victim.echo(attacker.honest)
-      let before = try Footprint.now()
-      for _ in 0..<5 {
-        let scribbler = Scribbler()
-        var targets = [(table.guestAddress, table.count), (queue.descriptors.guestAddress, queue.descriptors.count)]
-        if dice.hits(2) { targets.append((queue.available.guestAddress, queue.available.count & ~15)) }
-        let thread = try scribbler.start(queue.ram, targets, seed: dice.next())
-        let end = Clock.monotonic + 100_000_000 * Int64(Campaign.scale)
-        while Clock.monotonic < end {
-          for _ in 0..<1 + dice.roll(16) {
-            let head = UInt16(dice.roll(queue.size))
-            if dice.hits(3) {
-              queue.poke(
-                SplitDescriptor(
-                  address: table.guestAddress, length: UInt32(table.count), flags: DescriptorFlags.indirect), at: head)
-            }
-            queue.pokeAvailable(head)
-          }
-          queue.kick()
-          let outcome = queue.outcome(timeoutNanoseconds: 200_000)
-          if outcome == .fault || dice.hits(10) {
-            try attacker.revive()
-          } else {
-            queue.forgetUsed()
-          }
-        }
-        scribbler.stop()
-        thread.join()
-        try attacker.revive()
-        try Victim.echo(attacker.attacked)
+      reporting {
+        var dice = Campaign.dice("scribbler", number, seed: seed)
+        let victim = try Victim(VictimDevice())
+        let attacker = try RingAttacker(victim)
+        let queue = attacker.attacked
+        let table = try queue.ram.allocate(64 * 16)
+        let arena = try attacker.arena()
         try Victim.echo(attacker.honest)
+        let before = try Footprint.now()
+        for _ in 0..<5 {
+          let scribbler = Scribbler()
+          var targets = [(table.guestAddress, table.count), (queue.descriptors.guestAddress, queue.descriptors.count)]
+          if dice.hits(2) { targets.append((queue.available.guestAddress, queue.available.count & ~15)) }
+          let thread = try scribbler.start(
+            queue.ram, targets, arena: (arena.guestAddress, arena.count), seed: dice.next())
+          let end = Clock.monotonic + 100_000_000 * Int64(Campaign.scale)
+          while Clock.monotonic < end {
+            for _ in 0..<1 + dice.roll(16) {
+              let head = UInt16(dice.roll(queue.size))
+              if dice.hits(3) {
+                queue.poke(
+                  SplitDescriptor(
+                    address: table.guestAddress, length: UInt32(table.count), flags: DescriptorFlags.indirect), at: head
+                )
+              }
+              queue.pokeAvailable(head)
+            }
+            queue.kick()
+            let outcome = queue.outcome(timeoutNanoseconds: 200_000)
+            if outcome == .fault || dice.hits(10) {
+              try attacker.revive()
+            } else {
+              queue.forgetUsed()
+            }
+          }
+          scribbler.stop()
+          thread.join()
+          try attacker.revive()
+          try Victim.echo(attacker.attacked)
+          try Victim.echo(attacker.honest)
+        }
+        try Footprint.expectSame(as: before, growthMiB: 32)
+        attacker.driver.connection.close()
+        try victim.expectServes()
+        victim.close()
       }
-      try Footprint.expectSame(as: before, growthMiB: 32)
-      attacker.driver.connection.close()
-      try victim.expectServes()
-      victim.close()
     }
   }
 
   @Test("a call descriptor that blocks does not keep the ring from being stopped")
   func blockingCall() async throws {
     await #expect(processExitsWith: .success) {
-      let victim = try Victim(VictimDevice())
-      let attacker = try RingAttacker(victim)
-      // A socket that nobody reads: it is full after some hundred calls.
-      let pair = try UnixSocket.pair()
-      try attacker.driver.connection.setCall(0, pair.first.file, needReply: true)
-      let queue = attacker.attacked
-      let buffer = try queue.ram.allocate(16)
-      for _ in 0..<3000 {
-        try queue.add(readable: [buffer], writable: [])
-        queue.requestInterrupt()
-        queue.submit()
-        let deadline = Clock.monotonic + 20_000_000
-        while !queue.hasUsed, Clock.monotonic < deadline { _ = Poll.wait([], timeoutNanoseconds: 1000) }
-        while try queue.takeUsed() != nil {}
-        if queue.freeCount < 8 { break }
+      reporting {
+        let victim = try Victim(VictimDevice())
+        let attacker = try RingAttacker(victim)
+        // A socket that nobody reads: it is full after some hundred calls.
+        let pair = try UnixSocket.pair()
+        try attacker.driver.connection.setCall(0, pair.first.file, needReply: true)
+        let queue = attacker.attacked
+        let buffer = try queue.ram.allocate(16)
+        for _ in 0..<3000 {
+          try queue.add(readable: [buffer], writable: [])
+          queue.requestInterrupt()
+          queue.submit()
+          let deadline = Clock.monotonic + 20_000_000
+          while !queue.hasUsed, Clock.monotonic < deadline { _ = Poll.wait([], timeoutNanoseconds: 1000) }
+          while try queue.takeUsed() != nil {}
+          if queue.freeCount < 8 { break }
+        }
+        _ = try attacker.driver.connection.getRingBase(0)
+        attacker.driver.connection.close()
+        _ = pair.second.file
+        try victim.expectServes()
+        victim.close()
       }
-      _ = try attacker.driver.connection.getRingBase(0)
-      attacker.driver.connection.close()
-      _ = pair.second.file
-      try victim.expectServes()
-      victim.close()
     }
   }
 }

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // A driver of a victim that can take a broken queue down and up again.
 
@@ -32,6 +31,11 @@ final class RingAttacker {
     try driver.start()
   }
 
+  /// Memory that random descriptors may point to: the device writes there, so it holds nothing that has to last.
+  func arena() throws -> GuestBuffer {
+    try driver.ram.allocate(512 << 10)
+  }
+
   /// Stops the attacked queue, empties it and starts it again.
   func revive() throws {
     let connection = driver.connection
@@ -46,20 +50,27 @@ final class RingAttacker {
 final class Scribbler: Sendable {
   private let stopping = Atomic<Bool>(false)
 
-  /// - Parameter targets: runs of guest memory, of at least 16 bytes each.
-  func start(_ ram: GuestRAM, _ targets: [(guestAddress: UInt64, count: Int)], seed: UInt64) throws -> Linux.Thread {
-    let base = ram.regions[0].layout.guestAddress
-    return try Linux.Thread(name: "scribbler") {
+  /// - Parameters:
+  ///   - targets: runs of guest memory, of at least 16 bytes each.
+  ///   - arena: where the descriptors that it writes point to.
+  func start(
+    _ ram: GuestRAM, _ targets: [(guestAddress: UInt64, count: Int)], arena: (guestAddress: UInt64, count: Int),
+    seed: UInt64
+  ) throws -> Linux.Thread {
+    try Linux.Thread(name: "scribbler") {
       var dice = Dice(seed: seed)
       while !self.stopping.load(ordering: .relaxed) {
         let target = dice.pick(targets)
         guard let segment = ram.segment(at: target.guestAddress, count: target.count) else { return }
-        // Whole descriptors, mostly believable, now and then half of one.
         let place = dice.roll(target.count / 16) * 16
+        let descriptor = dice.descriptor(into: arena.guestAddress, arena.count)
         if dice.hits(4) {
-          segment.store(UInt16(truncatingIfNeeded: dice.next()), at: place + dice.roll(8) * 2)
+          // Half of one: only its length and flags, or its flags and next, are new.
+          let part =
+            dice.hits(2) ? UInt64(descriptor.length) | UInt64(descriptor.flags) << 32 : UInt64(descriptor.flags)
+          segment.store(part, at: place + 8)
         } else {
-          segment.store(Dice.descriptor(&dice, base: base), at: place)
+          segment.store(descriptor, at: place)
         }
       }
     }
@@ -71,12 +82,15 @@ final class Scribbler: Sendable {
 }
 
 extension Dice {
-  /// A descriptor that may pass every check, or fail any.
-  static func descriptor(_ dice: inout Dice, base: UInt64) -> SplitDescriptor {
-    SplitDescriptor(
-      address: dice.hits(8) ? dice.edge() : base + UInt64(dice.roll(1 << 20)),
-      length: dice.hits(8) ? UInt32(truncatingIfNeeded: dice.edge()) : UInt32(dice.roll(2048)),
-      flags: dice.hits(20) ? UInt16(truncatingIfNeeded: dice.next()) : UInt16(dice.pick([0, 1, 1, 2, 3, 4])),
-      next: dice.hits(20) ? UInt16(truncatingIfNeeded: dice.next()) : UInt16(dice.roll(64)))
+  /// A descriptor that may pass every check, or fail any. What it describes lies in the arena, or nowhere.
+  mutating func descriptor(into arena: UInt64, _ count: Int) -> SplitDescriptor {
+    let memory: ClosedRange<UInt64> = 0x10_0000...0x50_0000
+    let anywhere = edge()
+    let length = hits(8) ? UInt32(truncatingIfNeeded: edge()) : UInt32(roll(2048))
+    return SplitDescriptor(
+      address: hits(8) && !memory.contains(anywhere) ? anywhere : arena + UInt64(roll(count - 2048)),
+      length: length <= 2048 || length > 4 << 20 ? length : 2048,
+      flags: hits(20) ? UInt16(truncatingIfNeeded: next()) : UInt16(pick([0, 1, 1, 2, 3, 4])),
+      next: hits(20) ? UInt16(truncatingIfNeeded: next()) : UInt16(roll(64)))
   }
 }

@@ -1,7 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every struct of room FuseProtocol with the C names of its fields. FuseHeaderTests holds it against the kernel's header.
+// Every struct of room FuseProtocol with the C names of its fields. FuseHeaderTests holds it against the kernel's
+// header.
 
 import FuseProtocol
 import Wire

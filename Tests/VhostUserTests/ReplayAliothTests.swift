@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Alioth as its source says (alioth/src/virtio/vu of August 2026).
 

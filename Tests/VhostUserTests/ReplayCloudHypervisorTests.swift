@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Cloud Hypervisor as its source says (virtio-devices/src/vhost_user at 54.0-dev, vhost crate 0.17).
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // crosvm as its source says (devices/src/virtio/vhost_user_frontend of August 2026): any device by its virtio type.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // A device of any shape: as many queues and configuration bytes as a replay's hypervisor expects. It echoes like
 // EchoDevice, and can be told to hold chains back.

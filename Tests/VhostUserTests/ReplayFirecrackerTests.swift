@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Firecracker as its source says (src/vmm/src/devices/virtio/vhost_user.rs at 1.17-dev): a block device with one queue.
 

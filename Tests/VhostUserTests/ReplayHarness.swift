@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // What the replays stand on: a backend in a thread of its own behind a real socket, and traffic that is checked byte
 // for byte. The replays themselves say only what their hypervisor says, in its order.

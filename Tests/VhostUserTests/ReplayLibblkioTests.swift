@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // libblkio 1.5, driver virtio-blk-vhost-user, as observed on the wire: a frontend without a machine.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // QEMU as it was observed on the wire: 7.2.22, 10.0.2 and 11.1.3 of Debian.
 

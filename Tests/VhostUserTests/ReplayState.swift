@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // What outlives a backend, as replays need it: a dirty log and the marks of a backend that died at work.
 

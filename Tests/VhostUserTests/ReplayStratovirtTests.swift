@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // StratoVirt as its source says (virtio/src/vhost/user at 2.5.0).
 

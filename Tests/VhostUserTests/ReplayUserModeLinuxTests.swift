@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // User-mode Linux (arch/um/drivers/virtio_uml.c, Debian 6.1um4) as observed on the wire.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // A frontend of no particular make, whose steps the tolerance tests rearrange.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // What frontends do that the specification does not say, or says otherwise: one test per habit, second half (memory,
 // configuration, resets, ends). ToleranceTests.swift has the first.

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // What frontends do that the specification does not say, or says otherwise: one test per habit, first half (order of
 // messages and the life of rings). ToleranceStateTests.swift has the rest.
@@ -214,6 +213,26 @@ struct ToleranceTests {
       if round % 5 == seed { try machine.connection.setCall(1, nil) }
       if round % 5 == seed { try machine.connection.setCall(1, queue.callEvent.file) }
       try Traffic().receive(sent, on: queue)
+    }
+  }
+
+  @Test("6: a call that went to the descriptor before is made good after the change")
+  func callIsRepeated() throws {
+    let backend = try TestBackend()
+    let machine = try PlainFrontend(backend)
+    try machine.start()
+    let queue = machine.queues[1]
+    let masked = try Event()
+    for _ in 0..<10 {
+      try machine.connection.setCall(1, masked.file)
+      queue.takeCall()
+      queue.requestInterrupt()
+      let sent = try Traffic(chains: 1).send(on: queue)
+      #expect(eventually { queue.hasUsed })
+      // The driver sleeps now: it only wakes up by its own descriptor.
+      try machine.connection.setCall(1, queue.callEvent.file)
+      #expect(eventually { queue.takeCall() })
+      try Traffic(chains: 1).receive(sent, on: queue)
     }
   }
 

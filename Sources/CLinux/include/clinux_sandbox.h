@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a daemon needs at its start and end: detached mounts, identity, child processes, datagrams to the service
-// manager, and who listens on a socket file. Same rules as clinux.h: the result or a negative errno.
+// manager, and who serves a socket file. Same rules as clinux.h: the result or a negative errno.
 #ifndef CLINUX_SANDBOX_H
 #define CLINUX_SANDBOX_H
 
@@ -43,8 +43,8 @@ int clinux_pipe(int fds[2]);
 int clinux_connect_datagram(const char *path);
 // The other side: a datagram socket of this name.
 int clinux_bind_datagram(const char *path);
-// Is some process listening on the socket file at `path`, which has this device and inode (unix_diag)? 1 or 0.
-int clinux_is_served(const char *path, uint32_t device_major, uint32_t device_minor, uint64_t inode);
+// Has some process a socket bound to the socket file at `path`? 1 or 0; it is not disturbed.
+int clinux_is_served(const char *path);
 // Gives a socket file (or any other) to a group, not following a symlink.
 int clinux_change_group(const char *path, uint32_t gid);
 int clinux_set_close_on_exec(int fd);

@@ -17,6 +17,8 @@ int clinux_set_socket_timeout(int fd, int64_t milliseconds);
 int clinux_wait_writable(int fd, int wake);
 // Processors that the calling thread may run on.
 int clinux_usable_processors(void);
+// Lets another thread run that waits for this processor (sched_yield).
+void clinux_yield(void);
 
 static inline void clinux_spin_pause(void) {
 #if defined(__x86_64__)

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Messages about the device as a whole: ownership, features, configuration, status, reset, state transfer.
 

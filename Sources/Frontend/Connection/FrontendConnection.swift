@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // The frontend's end of a vhost-user connection: what may be asked of a backend and how it answers. It keeps no state
 // of the negotiation: whoever calls decides what to send and when, so that it can play any frontend, and lie.

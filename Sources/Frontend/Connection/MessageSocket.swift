@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Messages with a deadline. This is the byte level of both vhost-user sockets as a frontend sees them: it knows the
 // header and nothing of what the messages mean. A backend that hangs costs the caller a time-out, never a hang.

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Payloads as byte arrays. Control messages are few and small, so clarity beats the cost of an array.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Mappings of files in the device's shared memory (DAX), and requests that most shares refuse.
 

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // FUSE over virtqueues, as the driver of Linux speaks it (fs/fuse/virtio_fs.c): queue 0 is for what must not wait
 // (FORGET, INTERRUPT), the others carry the requests. A request's chain is: header; all arguments in one buffer; data
@@ -38,6 +37,9 @@ public final class FuseClient {
   public internal(set) var features: FuseInitFlags = []
   public internal(set) var server = FuseInitOut()
 
+  /// The device lives as long as its client.
+  private let driver: VhostUserDriver?
+
   private struct Pending {
     let queue: DriverQueue
     let memory: GuestBuffer
@@ -55,16 +57,22 @@ public final class FuseClient {
   private var spare: [GuestBuffer] = []
   private static let spareByteCount = 8192
 
-  public init(highPriority: DriverQueue, requests: [DriverQueue], ram: GuestRAM) {
+  /// Over queues that somebody else keeps running.
+  public convenience init(highPriority: DriverQueue, requests: [DriverQueue], ram: GuestRAM) {
+    self.init(highPriority, requests, ram, nil)
+  }
+
+  private init(_ highPriority: DriverQueue, _ requests: [DriverQueue], _ ram: GuestRAM, _ driver: VhostUserDriver?) {
     precondition(!requests.isEmpty, "a file system has at least one request queue")
     self.highPriority = highPriority
     self.requests = requests
     self.ram = ram
+    self.driver = driver
   }
 
   /// Over a running device: queue 0 is the high-priority queue, all others carry requests.
   public convenience init(_ driver: VhostUserDriver) {
-    self.init(highPriority: driver.queues[0], requests: Array(driver.queues.dropFirst()), ram: driver.ram)
+    self.init(driver.queues[0], Array(driver.queues.dropFirst()), driver.ram, driver)
   }
 
   /// Requests whose answer did not come yet.

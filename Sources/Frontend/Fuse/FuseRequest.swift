@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // A FUSE request before it lies in guest memory, and its answer after it was taken out again.
 

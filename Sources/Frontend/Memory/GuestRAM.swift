@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Guest memory as a hypervisor keeps it: memory files that the backend maps too. Addresses come in two kinds: guest
 // addresses, which descriptors carry, and user addresses, which ring addresses are given in (vhost-user.rst,
@@ -179,10 +178,12 @@ public final class GuestRAM: Sendable {
     }
   }
 
-  /// Takes a run out of the free memory, cleared.
-  /// - Parameter region: index of the region it must lie in; nil for any.
+  /// Takes a run out of the free memory.
+  /// - Parameters:
+  ///   - region: index of the region it must lie in; nil for any.
+  ///   - clearing: false leaves what is there, and memory that was never used untouched: it costs nothing until it is.
   public func allocate(
-    _ byteCount: Int, alignment: UInt64 = 16, region: Int? = nil
+    _ byteCount: Int, alignment: UInt64 = 16, region: Int? = nil, clearing: Bool = true
   ) throws(FrontendError) -> GuestBuffer {
     let count = UInt64(max(byteCount, 1))
     let address: UInt64? = state.withLock { state in
@@ -200,7 +201,7 @@ public final class GuestRAM: Sendable {
     guard let address, let buffer = buffer(at: address, count: byteCount) else {
       throw .outOfMemory(byteCount: byteCount)
     }
-    buffer.segment.zero()
+    if clearing { buffer.segment.zero() }
     return buffer
   }
 

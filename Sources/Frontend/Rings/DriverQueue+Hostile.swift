@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Rings as a broken or hostile driver writes them. Nothing here keeps the books of DriverQueue: after using it, only
 // `reset` makes the queue usable again.

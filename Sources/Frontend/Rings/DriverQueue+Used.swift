@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // Taking chains back, and being told that there are some.
 
@@ -42,7 +41,7 @@ extension DriverQueue {
     takenIndex &+= 1
     let head = UInt16(element.id)
     let chain = chains[Int(head)]
-    release(head, chain)
+    if chain.isPrepared { chains[Int(head)].descriptorCount = 0 } else { release(head, chain) }
     return UsedChain(head: head, length: element.length, token: chain.token)
   }
 
@@ -79,7 +78,8 @@ extension DriverQueue {
   }
 
   /// Waits until a chain can be taken back.
-  /// - Throws: `timedOut`; `deviceFault` if the device signalled that it gave the queue up.
+  /// - Throws: `timedOut`; `deviceFault` if the device signalled that it gave the queue up, or used a chain and never
+  ///   called.
   public func wait(timeoutNanoseconds: Int64 = FrontendConnection.defaultTimeoutNanoseconds) throws(FrontendError) {
     let deadline = Clock.monotonic + timeoutNanoseconds
     while !hasUsed {
@@ -92,7 +92,16 @@ extension DriverQueue {
       if ready.second.contains(.input), !hasUsed {
         throw .deviceFault("the device gave up queue \(index)")
       }
+      if ready.first.isEmpty, hasUsed { try expectCall() }
     }
+  }
+
+  /// The wait ended without a call although there is a used chain. It may be on its way; but one that never comes would
+  /// be a guest that hangs, and must not pass for a slow device.
+  private func expectCall() throws(FrontendError) {
+    let grace: Int64 = 200_000_000
+    guard Poll.wait(callEvent.file, errorEvent.file, timeoutNanoseconds: grace).first.isEmpty else { return }
+    throw .deviceFault("queue \(index): chains were used without a call")
   }
 
   /// Waits for the next used chain and takes it back.
@@ -106,11 +115,13 @@ extension DriverQueue {
   }
 
   /// True if the device signalled the err eventfd; takes the signal.
+  @discardableResult
   public func takeError() -> Bool {
     errorEvent.drain() > 0
   }
 
   /// True if the device signalled the call eventfd; takes the signal.
+  @discardableResult
   public func takeCall() -> Bool {
     callEvent.drain() > 0
   }

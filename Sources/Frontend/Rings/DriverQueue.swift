@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // The driver's side of a split virtqueue (VIRTIO 1.3 section 2.7): it makes chains of descriptors, hands their heads
 // over in the available ring and takes them back from the used ring. It trusts nothing that the device can write:
@@ -39,6 +38,8 @@ public final class DriverQueue {
     var descriptorCount = 0
     var token: UInt64 = 0
     var table: GuestBuffer?
+    /// Stays with its caller when the device has used it (DriverQueue+Prepared.swift).
+    var isPrepared = false
   }
 
   /// Chains in the device's hands, by head.

@@ -1,6 +1,5 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
-
 //
 // The four words of a split ring that both sides touch while the other runs: the two indices and the two flags or
 // event fields. Everything else in a ring is handed over by them, so plain loads and stores do for the rest.

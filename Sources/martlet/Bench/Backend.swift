@@ -1,0 +1,132 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The programs under test: what to call them, how to start them, and one that runs.
+
+internal import Linux
+
+/// A backend that can be measured.
+struct BackendSpec {
+  enum Source {
+    /// Somebody else started it; it listens here.
+    case socket(String)
+    /// Started with these arguments in front of those of the mode.
+    case program(String, [String])
+  }
+
+  /// What the tables call it.
+  let name: String
+  let source: Source
+  /// The one that all others are compared with.
+  let isOurs: Bool
+
+  /// It is started here, and so can be started anew.
+  var isProgram: Bool { if case .program = source { true } else { false } }
+}
+
+/// One way to start all backends.
+struct BenchMode {
+  let name: String
+  let arguments: [String]
+
+  /// The ways that the comparison knows.
+  static func named(_ name: String) -> BenchMode? {
+    switch name {
+    case "default": BenchMode(name: name, arguments: [])
+    case "microvm":
+      // What microvm.nix passes (nixos-modules/microvm/virtiofsd).
+      BenchMode(
+        name: name,
+        arguments: [
+          "--thread-pool-size=\(Processors.usableCount)", "--inode-file-handles=prefer", "--posix-acl", "--xattr",
+        ])
+    case "never": BenchMode(name: name, arguments: ["--inode-file-handles=never"])
+    default: nil
+    }
+  }
+}
+
+/// A backend that listens on a socket.
+final class RunningBackend {
+  let spec: BackendSpec
+  let socketPath: String
+  private let child: ChildProcess?
+  private let logPath: String
+
+  private static let startNanoseconds: Int64 = 10_000_000_000
+  private static let stopNanoseconds: Int64 = 5_000_000_000
+
+  /// Starts the backend if it is a program, and waits until it listens.
+  init(_ spec: BackendSpec, mode: BenchMode, sharing directory: String, in folder: String) throws(HumanError) {
+    self.spec = spec
+    logPath = "\(folder)/\(spec.name).log"
+    switch spec.source {
+    case .socket(let path):
+      socketPath = path
+      child = nil
+    case .program(let program, let arguments):
+      socketPath = "\(folder)/\(spec.name).sock"
+      let line =
+        [program, "--socket-path=\(socketPath)", "--shared-dir=\(directory)", "--allow-direct-io"] + arguments
+        + mode.arguments
+      do {
+        let log = try Path(logPath).open(
+          flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
+        child = try ChildProcess.spawn(line, files: [nil, log.file, log.file])
+      } catch {
+        throw .failure("cannot start \(program): \(error.message)")
+      }
+    }
+    try waitUntilItListens()
+  }
+
+  private func waitUntilItListens() throws(HumanError) {
+    let deadline = Clock.monotonic + Self.startNanoseconds
+    while (try? Path(socketPath).isServed()) != true {
+      if let child, let end = try? child.waitWithoutBlocking() {
+        throw .failure("\(spec.name) ended at its start (\(end.shellCode))\(lastWords)")
+      }
+      guard Clock.monotonic < deadline, child != nil else {
+        throw .failure("nobody listens on \(socketPath)\(lastWords)")
+      }
+      Pause.milliseconds(10)
+    }
+    // The socket is there before the sandbox is: let the child of the sandbox come up, so that it is metered.
+    Pause.milliseconds(200)
+  }
+
+  /// Processes of the backend: the started one's tree, or the process behind a foreign socket's connection.
+  func meter(peer: Int32?) -> ProcessMeter? {
+    (child?.identifier ?? peer).map { ProcessMeter(of: $0) }
+  }
+
+  /// Nil while it runs.
+  var end: ProcessEnd? { child.flatMap { try? $0.waitWithoutBlocking() } }
+
+  /// The end of what it wrote, for a message.
+  var lastWords: String {
+    guard let text = try? Path(logPath).contents(), let line = text.split(separator: "\n").last else { return "" }
+    return "; it said: \(line)"
+  }
+
+  /// Ends a backend that was started here; with its sandbox it may need a moment.
+  func stop() {
+    guard let child else { return }
+    try? Signal.terminate.send(to: child.identifier)
+    let deadline = Clock.monotonic + Self.stopNanoseconds
+    while (try? child.waitWithoutBlocking()) == nil {
+      if Clock.monotonic > deadline {
+        try? Signal.kill.send(to: child.identifier)
+        _ = try? child.wait()
+        return
+      }
+      Pause.milliseconds(5)
+    }
+  }
+}
+
+enum Pause {
+  static func milliseconds(_ count: Int64) {
+    _ = Poll.wait(nil, nil, timeoutNanoseconds: count * 1_000_000)
+  }
+}

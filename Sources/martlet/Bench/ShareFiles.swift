@@ -1,0 +1,83 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What lies in the shared directory while it is measured. Made on the host, not through a backend.
+
+internal import Linux
+internal import Wire
+
+enum ShareFiles {
+  static let bufferedFile = "buffered.bin"
+  /// Apart from the other: direct writes throw cached pages away.
+  static let directFile = "direct.bin"
+  static let fileByteCount = 256 << 20
+  static let files = FileSet(directory: "files", prefix: "f", count: 1000)
+
+  static func directory(of entries: Int) -> String { "many-\(entries)" }
+
+  /// Fills a directory with what the works need.
+  static func make(in folder: String, for works: [Work]) throws(HumanError) {
+    do throws(Errno) {
+      var buffered = false
+      var direct = false
+      var counts: Set<Int> = []
+      for work in works {
+        switch work.kind {
+        case .data(let pattern): if pattern.isDirect { direct = true } else { buffered = true }
+        case .list(let entries, _): counts.insert(entries)
+        case .memory: counts.insert(Work.largeDirectory)
+        default: break
+        }
+      }
+      if buffered { try makeFile("\(folder)/\(bufferedFile)") }
+      if direct { try makeFile("\(folder)/\(directFile)") }
+      try fill("\(folder)/\(files.directory)", prefix: files.prefix, count: files.count, byteCount: 4096)
+      for count in counts { try fill("\(folder)/\(directory(of: count))", prefix: "entry-", count: count, byteCount: 0) }
+    } catch {
+      throw .failure("cannot make the files to measure with in \(folder): \(error.message)")
+    }
+  }
+
+  /// A file whose bytes no file system can leave out, on its disk.
+  private static func makeFile(_ path: String) throws(Errno) {
+    let file = try Path(path).open(
+      flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
+    let block = Scratch(byteCount: 1 << 20)
+    var dice = Dice(7)
+    var offset = 0
+    while offset < block.segment.count {
+      block.segment.store(dice.below(.max), at: offset)
+      offset += 8
+    }
+    for number in 0..<(fileByteCount >> 20) {
+      block.segment.store(UInt64(number))
+      var done = 0
+      while done < block.segment.count { done += try file.file.write(block.segment.dropFirst(done)) }
+    }
+    try file.file.sync(dataOnly: false)
+  }
+
+  private static func fill(_ path: String, prefix: String, count: Int, byteCount: Int) throws(Errno) {
+    try HostFiles.makeDirectory(path)
+    let directory = try Path(path).open(flags: OpenFlags.readOnly | OpenFlags.directory)
+    let scratch = Scratch(byteCount: 4096)
+    let content = Scratch(byteCount: max(byteCount, 1))
+    content.segment.zero()
+    for index in 0..<count {
+      let bytes = Array(FileSet.name(prefix, index).utf8)
+      guard let name = CName.joining(bytes, CName(""), in: scratch.segment) else { throw .nameTooLong }
+      let file = try directory.file.open(name, flags: OpenFlags.writeOnly | OpenFlags.create, mode: 0o644)
+      if byteCount > 0 { _ = try file.file.write(content.segment.prefix(byteCount)) }
+    }
+  }
+}
+
+extension ShareFiles {
+  /// Takes it all away again, from a directory that is not ours.
+  static func remove(from folder: String) {
+    for name in [bufferedFile, directFile] { try? HostFiles.remove("\(folder)/\(name)") }
+    for name in [files.directory, directory(of: Work.smallDirectory), directory(of: Work.largeDirectory)] {
+      HostFiles.removeTree("\(folder)/\(name)")
+    }
+  }
+}

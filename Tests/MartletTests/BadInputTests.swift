@@ -1,0 +1,158 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// Invariants: whatever is wrong, a person reads exactly one sentence that says what to do; 2 is for a command line that
+/// makes no sense, 1 for a host or a backend that refuses; it ends soon; nothing is left mounted.
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(3)))
+struct BadInputTests {
+  struct Row: Sendable, CustomTestStringConvertible {
+    let arguments: [String]
+    let code: Int32
+    let sentence: String
+
+    init(_ arguments: String, _ code: Int32, _ sentence: String) {
+      self.arguments = arguments.split(separator: " ").map(String.init)
+      self.code = code
+      self.sentence = sentence
+    }
+
+    var testDescription: String { arguments.joined(separator: " ") }
+  }
+
+  static let rows: [Row] = [
+    Row("inspekt", 2, "unexpected argument 'inspekt'"),
+    Row("inspect", 2, "missing expected argument '--socket <path>'"),
+    Row("inspect --socket", 2, "missing value for '--socket <path>'"),
+    Row("inspect --socket s --device=net", 2, "give one of 'fs', 'blk' or 'gpu'"),
+    Row("inspect --socket s --timeout=0", 2, "--timeout needs a number from 1 to 3600, not 0"),
+    Row("inspect --socket s --jsno", 2, "unknown option '--jsno', did you mean '--json'"),
+    Row("inspect --socket s stray", 2, "unexpected argument 'stray'"),
+    Row("mount /tmp", 2, "missing expected argument '--socket <path>'"),
+    Row("mount --socket s", 2, "missing expected argument '<directory>'"),
+    Row("mount --socket s /tmp --queues=0", 2, "--queues needs a number from 1 to 64, not 0"),
+    Row("mount --socket s /tmp --queues=many", 2, "the value 'many' is invalid for '--queues <count>'"),
+    Row("mount --socket s /tmp -o max_read=4096", 2, "-o max_read cannot be chosen"),
+    Row("inspect --socket /nowhere/at/all", 1, "there is no socket '/nowhere/at/all'; start the backend first"),
+    Row("inspect --socket /etc/passwd", 1, "'/etc/passwd' is not the socket of a vhost-user backend"),
+    Row("inspect --socket /tmp", 1, "'/tmp' is not the socket of a vhost-user backend"),
+    Row("inspect --socket /tmp/\(String(repeating: "x", count: 120))", 1, "longer than the 107 bytes"),
+  ]
+
+  func expect(_ outcome: Outcome, _ code: Int32, _ sentence: String) {
+    #expect(outcome.status == code, "\(outcome.errors)")
+    #expect(outcome.output.isEmpty)
+    let text = outcome.errors
+    #expect(outcome.errorLines.count == 1 && text.hasSuffix("\n"), "\(text)")
+    #expect(text.hasPrefix("martlet: "), "\(text)")
+    #expect(text.contains(sentence), "'\(sentence)' is not in: \(text)")
+    #expect(!text.contains(". ") && !text.contains("Error:") && !text.contains("Usage:"), "\(text)")
+    #expect(text.contains("see --help") == (code == 2), "\(text)")
+  }
+
+  @Test(arguments: rows) func isOneSentence(_ row: Row) async throws {
+    expect(try await RunningProgram.martlet(row.arguments), row.code, row.sentence)
+  }
+
+  static let inspected: [(FakeBackend.Manner, String)] = [
+    (.takesNobody, "took no connection within a second"),
+    (.silent, "did not answer within a second"),
+    (.hangsUp, "closed the connection"),
+    (.babbles, "does not speak vhost-user: its answer to a message is wrong"),
+    (.confused, "does not speak vhost-user: its answer to GET_FEATURES is wrong"),
+    (.diesAtTheSecond, "closed the connection"),
+  ]
+
+  @Test(arguments: inspected) func inspectingABadBackendEnds(_ manner: FakeBackend.Manner, _ sentence: String)
+    async throws
+  {
+    let place = try Workplace()
+    let fake = try FakeBackend(manner, at: place.file("s"))
+    expect(
+      try await RunningProgram.martlet(["inspect", "--timeout=1", "--socket", fake.path], seconds: 8), 1, sentence)
+  }
+
+  @Test func anUnknownDeviceIsInspected() async throws {
+    let place = try Workplace()
+    let fake = try FakeBackend(.hasOneQueue, at: place.file("s"))
+    let outcome = try await RunningProgram.martlet(["inspect", "--timeout=1", "--socket", fake.path])
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("device             unknown; say it with --device"), "\(outcome.output)")
+  }
+
+  static let mounted =
+    inspected + [
+      (.hasOneQueue, "is no file system: it has 1 of the 2 queues"),
+      (.isOld, "is older than VIRTIO 1.0"),
+      (.servesNoRing, "did not answer within a second"),
+      (.hasTooManyQueues, "did not answer within a second"),
+      (.diesWithItsRings, "is gone"),
+    ]
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount), arguments: mounted)
+  func mountingABadBackendEnds(_ manner: FakeBackend.Manner, _ sentence: String) async throws {
+    let place = try Workplace()
+    let fake = try FakeBackend(manner, at: place.file("s"))
+    let tree = try place.makeDirectory("m")
+    let outcome = try await RunningProgram.martlet(
+      ["mount", "--timeout=1", "--socket", fake.path, tree], in: place, seconds: 10)
+    expect(outcome, 1, sentence)
+    #expect(!isMountPoint(tree))
+    #expect(try await shell("ls -A", in: tree, seconds: 5).output.isEmpty)
+  }
+
+  /// Places that cannot be mounted on, made by a script in an empty directory.
+  static let places: [(String, String)] = [
+    ("true", "there is no directory 'm' to mount on; create it first"),
+    ("echo > m", "'m' is not a directory"),
+    ("mkdir m; echo > m/file", "'m' is not empty; mount on an empty directory"),
+    ("mkdir m; mount -t tmpfs none m", "'m' is in use: something is mounted there already"),
+  ]
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount), arguments: places)
+  func aBadMountPointIsRefused(_ preparation: String, _ sentence: String) async throws {
+    let folder = try await SharedFolder(options: ["--on-disconnect=relisten"])
+    // In a mount namespace of its own, so that what the script mounts is gone with it.
+    let outcome = try await RunningProgram.martlet(
+      [], in: folder.place,
+      wrapper: [
+        "unshare", "-m", "sh", "-c", "\(preparation)\nexec \"$0\" mount --socket '\(folder.socket)' m",
+      ])
+    expect(outcome, 1, sentence)
+  }
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
+  func aMachineWithoutFuseIsExplained() async throws {
+    let folder = try await SharedFolder(options: ["--on-disconnect=relisten"])
+    let tree = try folder.place.makeDirectory("m")
+    let outcome = try await RunningProgram.martlet(
+      [], in: folder.place,
+      wrapper: [
+        "unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev\nexec \"$0\" mount --socket '\(folder.socket)' '\(tree)'",
+      ])
+    expect(outcome, 1, "there is no /dev/fuse; load the kernel's fuse module")
+  }
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
+  func whatTheHostRefusesIsSaid() async throws {
+    let folder = try await SharedFolder(options: ["--on-disconnect=relisten"])
+    let tree = try folder.place.makeDirectory("m")
+    let base = ["mount", "--socket", folder.socket, tree]
+    expect(
+      try await RunningProgram.martlet(base + ["-o", "surprise"]), 2, "-o is wrong (unknown option(s): `-o surprise'")
+    expect(try await RunningProgram.martlet(base + ["--queues=9"]), 1, "has 2 request queues, --queues asks for 9")
+    #expect(!isMountPoint(tree))
+    #expect(folder.backend.isRunning)
+  }
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
+  func aDeadMountInTheWayIsNamed() async throws {
+    let first = try await MountedShare(options: ["--on-disconnect=relisten"])
+    first.mount.send(SIGKILL)
+    _ = try await first.mount.wait()
+    let outcome = try await RunningProgram.martlet(["mount", "--socket", first.folder.socket, first.tree])
+    expect(outcome, 1, "a mount whose server is gone is in the way; remove it with umount -l")
+  }
+}
