@@ -58,8 +58,8 @@ final class MountTable: Sendable {
     state.withLock { $0.list[Int(index)] = Mount(anchor: nil) }
   }
 
-  /// Forgets all mounts but the share's own, which is the first. Only while no queue runs: an index in use must not come
-  /// to mean another mount.
+  /// Forgets all mounts but the share's own, which is the first. Only while no queue runs: an index in use must not
+  /// come to mean another mount.
   func reset() {
     state.withLock { state in
       guard let root = state.list.first else { return }

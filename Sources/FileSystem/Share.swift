@@ -23,6 +23,7 @@ final class Share: Sendable {
   let inodes: InodeTable
   let handles = HandleTable()
   let mounts = MountTable()
+  let locks = LockTable()
   /// /proc/self/fd: the way from a descriptor to a path that the kernel takes.
   let descriptorDirectory: SharedDescriptor
   /// True if inodes are kept as file handles where the file system has them.
@@ -118,6 +119,7 @@ final class Share: Sendable {
   func forgetGuest() {
     features = []
     handles.reset()
+    locks.reset()
     inodes.reset()
   }
 }

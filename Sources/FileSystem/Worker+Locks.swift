@@ -21,14 +21,30 @@ extension Worker {
   func testLock(_ request: inout Request) throws(Errno) -> Answer {
     guard share.features.contains(.posixLocks) else { throw .notImplemented }
     let arguments = try request.take(FuseLkIn.self)
-    let open = try share.handles.acquire(arguments.fh)
-    defer { share.handles.release(open) }
-    let found = try open.file.testRange(rangeLock(arguments.lk))
+    let lock = try rangeLock(arguments.lk)
+    let owned = share.locks.descriptor(node: request.header.nodeid, owner: arguments.owner)
+    // Without locks of its own the owner sees what any other open file sees.
+    let descriptor: SharedDescriptor
+    if let owned { descriptor = owned } else { descriptor = SharedDescriptor(try openForLocks(request.header.nodeid)) }
+    let found = try descriptor.file.testRange(lock)
     let start = UInt64(bitPattern: found.start)
     let end = found.length == 0 ? UInt64(Int64.max) : start &+ UInt64(bitPattern: found.length) &- 1
     // An open file description's lock belongs to no process (pid -1): the guest sees 0.
-    let lock = FuseFileLock(start: start, end: end, type: UInt32(found.kind.rawValue), pid: UInt32(max(found.pid, 0)))
-    return answer(FuseLkOut(lk: lock))
+    return answer(
+      FuseLkOut(
+        lk: FuseFileLock(
+          start: start, end: end, type: UInt32(found.kind.rawValue), pid: UInt32(max(found.pid, 0)))))
+  }
+
+  /// Another open file of a node, for locks to be on.
+  private func openForLocks(_ nodeid: UInt64) throws(Errno) -> FileDescriptor {
+    let node = try share.inodes.acquire(nodeid)
+    defer { share.inodes.release(node) }
+    guard node.type == .regular else { throw .badDescriptor }
+    let descriptor = try reopen(
+      node, flags: share.options.readOnly ? OpenFlags.readOnly : OpenFlags.readWrite)
+    guard descriptor.file.raw < share.descriptorCeiling else { throw .tooManyFilesInSystem }
+    return descriptor
   }
 
   /// SETLK, and SETLKW if nobody holds the lock: waiting would stop the queue, and Linux's virtiofs has no way to
@@ -45,11 +61,22 @@ extension Worker {
         // LOCK_SH, LOCK_EX, LOCK_UN (sys/file.h).
         try open.file.lockWhole(lock.kind == .read ? 1 : lock.kind == .write ? 2 : 8)
       } else {
-        try open.file.lockRange(lock)
+        try lockRange(lock, request.header.nodeid, arguments)
       }
     } catch .tryAgain {
       throw wait ? .notSupported : .tryAgain
     }
     return .payload(0)
+  }
+
+  private func lockRange(_ lock: RangeLock, _ nodeid: UInt64, _ arguments: FuseLkIn) throws(Errno) {
+    if lock.kind == .unlock {
+      try share.locks.descriptor(node: nodeid, owner: arguments.owner)?.file.lockRange(lock)
+      return
+    }
+    let descriptor = try share.locks.descriptor(
+      node: nodeid, owner: arguments.owner, handle: arguments.fh
+    ) { () throws(Errno) -> FileDescriptor in try openForLocks(nodeid) }
+    try descriptor.file.lockRange(lock)
   }
 }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From names to inodes. A lookup of a known inode is one statx; of an unknown one (and of one that is but a few seconds
-// old), statx and name_to_handle_at, and only where there are no handles an open. Two calls on a name may see two files if somebody renames in between: the
-// table checks number and type again when it opens a handle, so the worst outcome is ESTALE.
+// old), statx and name_to_handle_at, and only where there are no handles an open. Two calls on a name may see two files
+// if somebody renames in between: the table checks number and type again when it opens a handle, so the worst outcome
+// is ESTALE.
 
 internal import FuseProtocol
 internal import Linux

@@ -11,7 +11,7 @@ extension Worker {
   /// The flags that a guest may pass on to the host's open(2). Everything that names, creates or follows is ours to
   /// decide; O_APPEND is done per write.
   private static let passedFlags: Int32 =
-    OpenFlags.accessMode | OpenFlags.truncate | OpenFlags.direct | OpenFlags.noAccessTime | 0o4010000 /* O_SYNC */
+    OpenFlags.accessMode | OpenFlags.truncate | OpenFlags.direct | OpenFlags.noAccessTime | OpenFlags.sync
 
   /// The host's flags for a guest's open flags, by the share's options.
   private func hostFlags(_ guest: UInt32) throws(Errno) -> Int32 {
@@ -29,7 +29,7 @@ extension Worker {
 
   /// Opens a node's inode for real, by its descriptor's magic link. Only regular files and directories: opening
   /// anything else waits (fifos) or acts on the host's hardware (devices).
-  private func reopen(_ node: PinnedNode, flags: Int32) throws(Errno) -> FileDescriptor {
+  func reopen(_ node: PinnedNode, flags: Int32) throws(Errno) -> FileDescriptor {
     let wanted: Int32 = node.type == .directory ? OpenFlags.directory : 0
     guard node.type == .regular || node.type == .directory else { throw .badDescriptor }
     return try relieving { () throws(Errno) -> FileDescriptor in
@@ -94,8 +94,8 @@ extension Worker {
     case .auto: break
     case .always: reply = .keepCache
     }
-    // FLUSH tells of delayed errors and drops remote locks. A file that cannot be written has none of the former, nor has
-    // one on a local file system: these have nothing to do at close(2). Mounts inside the share may be of any kind.
+    // FLUSH tells of delayed errors and drops remote locks. A file that cannot be written has none of the former, nor
+    // has one on a local file system: these have nothing to do at close(2). Mounts inside the share may be of any kind.
     let isReadOnly = flags & OpenFlags.accessMode == OpenFlags.readOnly
     let isLocal = mount == 0 && share.isLocal
     if isReadOnly || isLocal, !share.features.contains(.posixLocks), !share.features.contains(.writebackCache) {
@@ -213,6 +213,7 @@ extension Worker {
       try? open.file.lockWhole(8)
       share.handles.release(open)
     }
+    if share.features.contains(.posixLocks) { share.locks.drop(handle: arguments.fh) }
     try share.handles.close(arguments.fh)
     return .payload(0)
   }
@@ -223,7 +224,7 @@ extension Worker {
     let open = try share.handles.acquire(arguments.fh)
     defer { share.handles.release(open) }
     if share.features.contains(.posixLocks) {
-      try? open.file.lockRange(RangeLock(kind: .unlock, start: 0, length: 0))
+      share.locks.drop(node: request.header.nodeid, owner: arguments.lockOwner)
     }
     if open.flags & OpenFlags.accessMode == OpenFlags.readOnly { return .payload(0) }
     try File(raw: try open.file.duplicate().release()).closeChecked()

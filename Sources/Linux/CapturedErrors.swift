@@ -33,8 +33,8 @@ public struct CapturedErrors: ~Copyable {
     return String(decoding: scratch.segment.prefix(count).bytes(), as: UTF8.self)
   }
 
-  /// The shim makes descriptors close-on-exec, which standard error is not.
+  /// F_SETFD without flags: the shim makes descriptors close-on-exec, which standard error is not.
   private static func passOnToPrograms() {
-    _ = clinux_fcntl(2, 2 /* F_SETFD */, 0)
+    _ = clinux_fcntl(2, 2, 0)
   }
 }

@@ -26,6 +26,7 @@ public enum OpenFlags {
   public static let temporary: Int32 = 0o20000000 | O_DIRECTORY
   public static let noControllingTerminal = O_NOCTTY
   public static let closeOnExec = O_CLOEXEC
+  public static let sync: Int32 = 0o4010000
 }
 
 /// Flags of openat2(2)'s resolve member (linux/openat2.h).

@@ -7,9 +7,9 @@ internal import CLinux
 internal import Wire
 
 extension Path {
-  /// umount2(2) with MNT_DETACH: the mount leaves the tree at once, and ends when nobody uses it any more.
+  /// umount2(2) with MNT_DETACH (2): the mount leaves the tree at once, and ends when nobody uses it any more.
   public func detachMount() throws(Errno) {
-    try checked(unsafe text.withCString { unsafe clinux_umount($0, 2 /* MNT_DETACH */) })
+    try checked(unsafe text.withCString { unsafe clinux_umount($0, 2) })
   }
 
   /// True if something is mounted exactly here: the mount differs from that of the directory above.

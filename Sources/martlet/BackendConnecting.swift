@@ -53,7 +53,7 @@ struct Backend: Sendable {
       return "there is no socket '\(socket)'; start the backend first, or mend --socket"
     case .nameTooLong:
       return "the path '\(socket)' is longer than the 107 bytes that a socket address holds; use a shorter one"
-    case .connectionRefused where status != nil && status?.type != .socket, Errno(91) /* EPROTOTYPE */:
+    case .connectionRefused where status != nil && status?.type != .socket, .wrongSocketType:
       return "'\(socket)' is not the socket of a vhost-user backend; mend --socket"
     case .connectionRefused:
       return "nobody listens on '\(socket)'; start the backend again"

@@ -100,12 +100,8 @@ struct LockTests {
     let (node, first) = try mount.open("file")
     let second = try mount.client.open(node, flags: UInt32(O_RDWR)).fh
     try mount.client.setlk(node, lock(first, write, 0...9, owner: 1))
-    withKnownIssue("locks are kept by handle; they should be by node and lock owner") {
-      try mount.client.setlk(node, lock(second, write, 0...9, owner: 1))
-    }
-    withKnownIssue("locks are kept by handle; they should be by node and lock owner") {
-      expectRefused(.tryAgain) { try mount.client.setlk(node, lock(first, write, 0...9, owner: 2)) }
-    }
+    try mount.client.setlk(node, lock(second, write, 0...9, owner: 1))
+    expectRefused(.tryAgain) { try mount.client.setlk(node, lock(first, write, 0...9, owner: 2)) }
   }
 
   @Test func withoutTheOptionsLockRequestsAreNotImplemented() throws {

@@ -161,7 +161,7 @@ func unlessRefused<Result>(_ errors: Errno..., body: () throws -> Result) throws
   }
 }
 
-/// A value that one thread hands to another and does not use meanwhile.
+/// A value that one thread hands to another and does not use meanwhile; that is why it may be unchecked Sendable.
 struct Handed<Value>: @unchecked Sendable {
   let value: Value
 }

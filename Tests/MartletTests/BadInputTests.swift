@@ -130,7 +130,8 @@ struct BadInputTests {
     let outcome = try await RunningProgram.martlet(
       [], in: folder.place,
       wrapper: [
-        "unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev\nexec \"$0\" mount --socket '\(folder.socket)' '\(tree)'",
+        "unshare", "-m", "sh", "-c",
+        "mount -t tmpfs none /dev\nexec \"$0\" mount --socket '\(folder.socket)' '\(tree)'",
       ])
     expect(outcome, 1, "there is no /dev/fuse; load the kernel's fuse module")
   }

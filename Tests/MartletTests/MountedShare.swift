@@ -12,9 +12,18 @@ import Testing
 /// Who serves the share.
 enum ShareBackend: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case ours
+  /// virtiofsd of QEMU 7, in C.
   case rival
+  /// virtiofsd in Rust.
+  case rust
 
-  static let all: [ShareBackend] = Programs.hasRival ? [.ours, .rival] : [.ours]
+  static let all: [ShareBackend] = allCases.filter { kind in
+    switch kind {
+    case .ours: true
+    case .rival: Programs.hasRival
+    case .rust: Programs.rustRival != nil
+    }
+  }
 
   var testDescription: String { rawValue }
 
@@ -29,6 +38,11 @@ enum ShareBackend: String, CaseIterable, Sendable, CustomTestStringConvertible {
       [
         Programs.rival, "--socket-path=\(socket)", "-o", "source=\(share)", "-o", "sandbox=chroot", "-o", "xattr",
         "-o", "posix_acl", "-o", "killpriv_v2",
+      ] + options
+    case .rust:
+      [
+        Programs.rustRival ?? "virtiofsd", "--shared-dir=\(share)", "--socket-path=\(socket)", "--sandbox=chroot",
+        "--xattr", "--posix-acl",
       ] + options
     }
   }
@@ -91,7 +105,7 @@ func isMountPoint(_ directory: String) -> Bool {
   return mounts.split(separator: "\n").contains { $0.split(separator: " ").dropFirst().first == directory[...] }
 }
 
-/// For the end of a test that failed: takes whatever is mounted there out of the tree.
+/// For the end of a test that failed: takes whatever is mounted there out of the tree (MNT_DETACH is 2).
 func detach(_ directory: String) {
-  if isMountPoint(directory) { _ = unsafe umount2(directory, 2 /* MNT_DETACH */) }
+  if isMountPoint(directory) { _ = unsafe umount2(directory, 2) }
 }

@@ -26,6 +26,14 @@ enum Programs {
   static let cannotMount: Comment = "needs root, /dev/fuse and the programs martlet and martlet-fs"
 
   static let hasRival = FileManager.default.isExecutableFile(atPath: rival)
+  /// The virtiofsd in Rust, where Benchmarks/Rivals/fetch-virtiofsd has put one.
+  static let rustRival: String? = {
+    let environment = ProcessInfo.processInfo.environment
+    let cache = environment["XDG_CACHE_HOME"] ?? "\(NSHomeDirectory())/.cache"
+    let suites = ["virtiofsd-sid", "virtiofsd-trixie"]
+    return suites.map { "\(cache)/martlet/rivals/\($0)/virtiofsd" }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }()
 }
 
 struct Trouble: Error, CustomStringConvertible {
@@ -161,7 +169,7 @@ private func spawn(_ arguments: [String], in folder: String, output: String, err
   unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
   var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
   unsafe words.append(nil)
-  defer { for unsafe word in unsafe words { unsafe free(word) } }
+  defer { unsafe words.forEach { unsafe free($0) } }
   var identifier: pid_t = 0
   let result = unsafe posix_spawnp(&identifier, arguments[0], &actions, &attributes, words, environ)
   guard result == 0 else { throw Trouble("cannot start \(arguments): \(result)") }

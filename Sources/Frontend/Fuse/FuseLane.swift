@@ -144,7 +144,9 @@ public final class FuseLane {
     let slot = slots[index]
     let control = slot.control
     var place = 0
-    var parts: [(buffer: GuestBuffer, isWritable: Bool)] = [(control.part(from: 0, count: FuseInHeader.byteCount), false)]
+    var parts: [(buffer: GuestBuffer, isWritable: Bool)] = [
+      (control.part(from: 0, count: FuseInHeader.byteCount), false)
+    ]
     if shape.argumentByteCount > 0 {
       parts.append((control.part(from: FuseInHeader.byteCount, count: shape.argumentByteCount), false))
     }

@@ -10,7 +10,8 @@ internal import Wire
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measures backends, in turn and with the same work.", subcommands: [BenchShare.self])
+    commandName: "bench", abstract: "Measures backends, in turn and with the same work.", subcommands: [BenchShare.self]
+  )
 }
 
 /// A rival by name and program.

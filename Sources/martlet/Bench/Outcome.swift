@@ -76,7 +76,8 @@ struct Report {
   static func machine() -> [(name: String, value: String)] {
     let kernel = (try? Path("/proc/sys/kernel/osrelease").contents()) ?? "unknown"
     let processors = (try? Path("/proc/cpuinfo").contents()) ?? ""
-    let model = processors.split(separator: "\n").first { $0.hasPrefix("model name") }
+    let model =
+      processors.split(separator: "\n").first { $0.hasPrefix("model name") }
       .flatMap { $0.split(separator: ":").last }.map { trimmed(String($0)) } ?? "unknown"
     let load = (try? Path("/proc/loadavg").contents()) ?? ""
     return [

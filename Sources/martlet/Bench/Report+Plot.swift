@@ -34,7 +34,9 @@ extension Report {
   /// An SVG document; nil if there is nothing to compare.
   func plot() -> String? {
     let modes = comparisons.reduce(into: [String]()) { if !$0.contains($1.mode) { $0.append($1.mode) } }
-    guard let rival = comparisons.lazy.flatMap({ $0.outcomes }).first(where: { !$0.isOurs })?.backend else { return nil }
+    guard let rival = comparisons.lazy.flatMap({ $0.outcomes }).first(where: { !$0.isOurs })?.backend else {
+      return nil
+    }
     let groups = bars(against: rival, modes: modes)
     let rows = groups.reduce(0) { $0 + $1.count }
     let barsHeight = Double(rows) * Layout.rowHeight + Double(groups.count) * Layout.groupGap

@@ -13,7 +13,8 @@ enum TableStyle {
 
 extension Report {
   private static let header = [
-    "work", "backend", "op/s", "least", "most", "ratio", "spread", "goal", "CPU us/op", "calls/op", "p50 us", "p99 us",
+    "work", "backend", "op/s", "least", "most", "ratio", "spread", "goal", "CPU us/op", "CPU ratio", "calls/op",
+    "p50 us", "p99 us",
     "p99.9 us",
   ]
   /// Columns that hold words.
@@ -32,7 +33,7 @@ extension Report {
   /// What the columns mean, for a reader who was not there.
   static let legend = """
     ratio: operations per second of ours over this backend's, median of the rounds (with the least and the most round);
-    CPU: of the backend's whole process tree; calls: system calls, counted by strace in a pass of its own.
+    CPU: of the backend's whole process tree, and what part of this backend's ours needs; calls: system calls, counted by strace in a pass of its own.
     "memory" counts bytes of anonymous memory per inode that the guest knows (RssAnon growth), ratio: theirs over ours.
     """
 
@@ -46,6 +47,7 @@ extension Report {
       }
       row += ratio(outcome, comparison)
       row.append(outcome.processorMicroseconds.map { Format.number($0.median) } ?? "")
+      row.append(processorRatio(outcome, comparison))
       row.append(outcome.systemCalls.map { Format.number($0.perOperation) } ?? "")
       let latencies = outcome.latencies
       row += [50, 99, 99.9].map { percentile in
@@ -69,6 +71,13 @@ extension Report {
       Format.fixed(ratio.median, 2), "\(Format.fixed(ratio.least, 2))-\(Format.fixed(ratio.most, 2))",
       goal.map { "\(Format.fixed($0, 1)) \(ratio.median >= $0 ? "met" : "MISSED")" } ?? "",
     ]
+  }
+
+  private static func processorRatio(_ outcome: Outcome, _ comparison: Comparison) -> String {
+    guard !outcome.isOurs, let ours = comparison.ours?.processorMicroseconds,
+      let theirs = outcome.processorMicroseconds, theirs.median > 0
+    else { return "" }
+    return Format.fixed(ours.median / theirs.median, 2)
   }
 
   private static func render(_ rows: [[String]], _ style: TableStyle) -> String {

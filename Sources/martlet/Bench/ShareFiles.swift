@@ -32,7 +32,9 @@ enum ShareFiles {
       if buffered { try makeFile("\(folder)/\(bufferedFile)") }
       if direct { try makeFile("\(folder)/\(directFile)") }
       try fill("\(folder)/\(files.directory)", prefix: files.prefix, count: files.count, byteCount: 4096)
-      for count in counts { try fill("\(folder)/\(directory(of: count))", prefix: "entry-", count: count, byteCount: 0) }
+      for count in counts {
+        try fill("\(folder)/\(directory(of: count))", prefix: "entry-", count: count, byteCount: 0)
+      }
     } catch {
       throw .failure("cannot make the files to measure with in \(folder): \(error.message)")
     }

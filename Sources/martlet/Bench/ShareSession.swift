@@ -44,7 +44,8 @@ final class ShareSession {
     self.number = number
     do throws(FrontendError) {
       connection = try FrontendConnection(path: backend.socketPath, timeoutNanoseconds: Self.timeoutNanoseconds)
-      let perLane = Self.largeSlotCount * Self.largeByteCount
+      let perLane =
+        Self.largeSlotCount * Self.largeByteCount
         + (Self.slotCount - Self.largeSlotCount) * Self.smallByteCount + (4 << 20)
       let ram = try GuestRAM(byteCount: (wanted * perLane) + (16 << 20))
       var wishes = DriverWishes()

@@ -87,7 +87,8 @@ struct Work {
     Work(name: "create-unlink", kind: .createUnlink, depth: 1, target: 2, isQuick: true),
     Work(name: "rename", kind: .rename, depth: 1, target: 2, isQuick: true),
     Work(name: "statfs", kind: .fileSystem, depth: 1),
-    Work(name: "readdirplus 10k", kind: .list(entries: smallDirectory, known: false), depth: 1, target: 3, isQuick: true),
+    Work(
+      name: "readdirplus 10k", kind: .list(entries: smallDirectory, known: false), depth: 1, target: 3, isQuick: true),
     Work(name: "readdirplus 10k known", kind: .list(entries: smallDirectory, known: true), depth: 1, target: 3),
     Work(name: "readdirplus 100k", kind: .list(entries: largeDirectory, known: false), depth: 1, target: 3),
     Work(name: "memory 100k inodes", kind: .memory, depth: 1, target: 2, isQuick: true),
@@ -104,7 +105,8 @@ struct Work {
     case (1 << 20, false, _): target = 1.1
     default: break
     }
-    let isQuick = pattern.byteCount == 4 << 10 && pattern.isRandom && !pattern.isDirect && depth <= 16
+    let isQuick =
+      pattern.byteCount == 4 << 10 && pattern.isRandom && !pattern.isDirect && depth <= 16
       || pattern.byteCount == 1 << 20 && !pattern.isRandom && !pattern.isDirect && depth == 1
     return Work(name: name, kind: .data(pattern), depth: depth, target: target, isQuick: isQuick)
   }

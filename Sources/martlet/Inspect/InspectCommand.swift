@@ -17,9 +17,10 @@ struct InspectCommand: ParsableCommand {
 
   @OptionGroup var backend: BackendOptions
 
-  @Option(help: ArgumentHelp(
-    "What the device is (fs, blk or gpu), where it cannot be guessed: the protocol does not say it.",
-    valueName: "kind"))
+  @Option(
+    help: ArgumentHelp(
+      "What the device is (fs, blk or gpu), where it cannot be guessed: the protocol does not say it.",
+      valueName: "kind"))
   var device: DeviceKind?
 
   @Flag(help: "Print JSON.")

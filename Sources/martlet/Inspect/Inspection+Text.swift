@@ -63,7 +63,8 @@ extension Inspection {
     if value.isReadOnly { parts.append("read-only") }
     if let bytes = value.blockByteCount { parts.append("blocks of \(bytes) bytes") }
     if let number = value.mostSegments { parts.append("at most \(number) segments") }
-    if let bytes = value.mostSegmentBytes { parts.append("of at most \(bytes) bytes") }
+    // 0 is what devices say that know no limit.
+    if let bytes = value.mostSegmentBytes, bytes > 0 { parts.append("of at most \(bytes) bytes") }
     if let number = value.queues { parts.append(count(UInt64(number), "queue")) }
     if let writesBack = value.writesBack { parts.append(writesBack ? "write-back" : "write-through") }
     if let sectors = value.mostDiscardSectors { parts.append("discards up to \(sectors) sectors") }

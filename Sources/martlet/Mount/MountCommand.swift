@@ -26,14 +26,16 @@ struct MountCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("An empty directory.", valueName: "directory"))
   var directory: String
 
-  @Option(help: ArgumentHelp(
-    "Number of request queues to use, each with its own thread here. Default: what the backend has, and no more than "
-      + "there are processors.", valueName: "count"))
+  @Option(
+    help: ArgumentHelp(
+      "Number of request queues to use, each with its own thread here. Default: what the backend has, and no more than "
+        + "there are processors.", valueName: "count"))
   var queues: Int?
 
   @Option(
     name: .customShort("o"), parsing: .singleValue,
-    help: ArgumentHelp("Mount options as a comma separated list, as of other FUSE mounts: ro, noatime, dev, suid, ...",
+    help: ArgumentHelp(
+      "Mount options as a comma separated list, as of other FUSE mounts: ro, noatime, dev, suid, ...",
       valueName: "list"))
   var options: [String] = []
 
@@ -48,9 +50,10 @@ struct MountCommand: ParsableCommand {
     help: "Let other users use the mount, by the permissions of its files. Default: if root mounts.")
   var allowOther: Bool?
 
-  @Flag(help: ArgumentHelp(
-    "Tell the backend when a process is interrupted that waits for it. No driver of virtio-fs does that: most backends "
-      + "ignore it, virtiofsd of QEMU 7 crashes."))
+  @Flag(
+    help: ArgumentHelp(
+      "Tell the backend when a process is interrupted that waits for it. No driver of virtio-fs does that: most backends "
+        + "ignore it, virtiofsd of QEMU 7 crashes."))
   var interrupts = false
 
   /// A frontend may have that many: the most that Martlet's own backend offers.

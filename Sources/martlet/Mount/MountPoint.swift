@@ -44,7 +44,7 @@ struct MountPoint: Sendable {
     case .notDirectory: "'\(name)' is not a directory; the mount point must be one"
     case .notEmpty: "'\(name)' is not empty; mount on an empty directory"
     case .busy: "'\(name)' is in use: something is mounted there already; unmount it first"
-    case Errno(107) /* ENOTCONN */:
+    case .notConnected:
       "'\(name)' is in use: a mount whose server is gone is in the way; remove it with umount -l"
     case .accessDenied: "no permission to use '\(name)'; choose a directory of your own, or run this as root"
     default: "cannot use '\(name)' as a mount point (\(error.message))"

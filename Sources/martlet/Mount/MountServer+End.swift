@@ -37,7 +37,8 @@ extension MountServer {
     driver.connection.close()
     session.end()
     detachIfMounted()
-    return .failure(isReady ? "\(point.path) was unmounted: \(sentence)" : "cannot mount on '\(point.path)': \(sentence)")
+    return .failure(
+      isReady ? "\(point.path) was unmounted: \(sentence)" : "cannot mount on '\(point.path)': \(sentence)")
   }
 
   /// Unmounts while requests are still carried, so that what was written arrives.

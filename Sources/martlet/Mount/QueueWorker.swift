@@ -129,8 +129,8 @@ final class QueueWorker: @unchecked Sendable {
         case .tryAgain: return nil
         // The request was given up by its process before it was read.
         case .noEntry: continue
-        case Errno(19) /* ENODEV */: throw .end(.unmounted)
-        case Errno(103) /* ECONNABORTED */: throw .end(.aborted)
+        case .noDevice: throw .end(.unmounted)
+        case .connectionAborted: throw .end(.aborted)
         default: throw .end(.device(error))
         }
       }
@@ -170,7 +170,7 @@ final class QueueWorker: @unchecked Sendable {
       // Nobody waits for it any more.
       case .noEntry: return true
       // Gone for good; the next read will tell.
-      case Errno(19) /* ENODEV */, Errno(103) /* ECONNABORTED */: return true
+      case .noDevice, .connectionAborted: return true
       default: return false
       }
     }
