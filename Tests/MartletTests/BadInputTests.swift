@@ -4,8 +4,8 @@
 import Foundation
 import Testing
 
-/// Invariants: whatever is wrong, a person reads exactly one sentence that says what to do; 2 is for a command line that
-/// makes no sense, 1 for a host or a backend that refuses; it ends soon; nothing is left mounted.
+/// Invariants: whatever is wrong, a person reads exactly one sentence that says what to do; 2 is for a command line
+/// that makes no sense, 1 for a host or a backend that refuses; it ends soon; nothing is left mounted.
 @Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(3)))
 struct BadInputTests {
   struct Row: Sendable, CustomTestStringConvertible {

@@ -5,8 +5,8 @@ import Foundation
 import Testing
 
 extension Mounts {
-  /// Invariants: what is done through the mount is what the share's directory shows, and the other way round; nothing of
-  /// it depends on whose backend it is.
+  /// Invariants: what is done through the mount is what the share's directory shows, and the other way round; nothing
+  /// of it depends on whose backend it is.
   @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(5)))
   struct MountUseTests {
     /// Runs a script in the mount and expects it to go through.

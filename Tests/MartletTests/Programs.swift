@@ -76,7 +76,8 @@ struct Outcome: Sendable {
   var errorLines: [Substring] { errors.split(separator: "\n") }
 }
 
-/// A child process. Foundation's Process is not used: a child that lives longer keeps open by which it sees another end.
+/// A child process. Foundation's Process is not used: a child that lives longer inherits the socket by which it would
+/// see another one end.
 final class RunningProgram: Sendable {
   private let identifier: pid_t
   private let arguments: [String]

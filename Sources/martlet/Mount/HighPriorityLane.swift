@@ -1,9 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// FORGET, BATCH_FORGET and, if wanted, INTERRUPT: messages without an answer, on the queue that nothing may block. Every thread
-// may read one from the kernel, so the queue is behind a lock; they are short, and are copied out of the slot that
-// they were read into, which keeps that slot with its thread.
+// FORGET, BATCH_FORGET and, if wanted, INTERRUPT: messages without an answer, on the queue that nothing may block.
+// Every thread may read one from the kernel, so the queue is behind a lock; they are short, and are copied out of the
+// slot that they were read into, which keeps that slot with its thread.
 
 internal import Frontend
 internal import FuseProtocol

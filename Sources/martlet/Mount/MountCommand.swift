@@ -52,8 +52,8 @@ struct MountCommand: ParsableCommand {
 
   @Flag(
     help: ArgumentHelp(
-      "Tell the backend when a process is interrupted that waits for it. No driver of virtio-fs does that: most backends "
-        + "ignore it, virtiofsd of QEMU 7 crashes."))
+      "Tell the backend when a process is interrupted that waits for it. No driver of virtio-fs does that: most "
+        + "backends ignore it, virtiofsd of QEMU 7 crashes."))
   var interrupts = false
 
   /// A frontend may have that many: the most that Martlet's own backend offers.
