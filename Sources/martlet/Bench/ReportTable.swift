@@ -33,7 +33,8 @@ extension Report {
   /// What the columns mean, for a reader who was not there.
   static let legend = """
     ratio: operations per second of ours over this backend's, median of the rounds (with the least and the most round);
-    CPU: of the backend's whole process tree, and what part of this backend's ours needs; calls: system calls, counted by strace in a pass of its own.
+    CPU: of the backend's whole process tree, and what part of this backend's ours needs; calls: system calls, counted \
+    by strace in a pass of its own.
     "memory" counts bytes of anonymous memory per inode that the guest knows (RssAnon growth), ratio: theirs over ours.
     """
 
