@@ -94,8 +94,10 @@ let package = Package(
     room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "Wire", "Linux"]),
     program(
       "martlet",
-      ["Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "Wire", "Linux", "CFuse", argumentParser,
-        histogram]),
+      [
+        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "Wire", "Linux", "CFuse", argumentParser,
+        histogram,
+      ]),
 
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
@@ -109,8 +111,10 @@ let package = Package(
     tests("DaemonTests", ["Daemon", "Linux", "VhostUser"]),
     tests(
       "Hostile",
-      ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol", "VirtioProtocol",
-        "Wire"]),
+      [
+        "FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol", "VirtioProtocol",
+        "Wire",
+      ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
     tests("MartletTests", []),
     tests("TidyTests", []),
