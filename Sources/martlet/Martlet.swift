@@ -15,6 +15,7 @@ struct Martlet: ParsableCommand {
   static let commands: [any ParsableCommand.Type] = [
     MountCommand.self,
     InspectCommand.self,
+    DetachCommand.self,
     Bench.self,
   ]
 

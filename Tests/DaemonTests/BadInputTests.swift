@@ -6,7 +6,8 @@ import Testing
 
 /// Whatever is wrong, a person reads exactly one sentence that says what to do, on standard error; 2 is for a command
 /// line that makes no sense, 1 for a host that refuses.
-@Suite struct BadInputTests {
+/// Serialized: every row looks for the socket that another may be about to make and remove.
+@Suite(.serialized) struct BadInputTests {
   struct Row: Sendable, CustomTestStringConvertible {
     let arguments: [String]
     let code: Int32

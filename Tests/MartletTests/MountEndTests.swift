@@ -87,7 +87,8 @@ extension Mounts {
       try await expectGone(mount)
     }
 
-    @Test func aBackendThatStopsDoesNotKeepTheMount() async throws {
+    @Test(.enabled(if: Programs.isSlow, Programs.slowOnly))
+    func aBackendThatStopsDoesNotKeepTheMount() async throws {
       let mount = try await MountedShare()
       mount.folder.backend.send(SIGSTOP)
       let reader = try RunningProgram(["timeout", "30", "ls", mount.tree], in: mount.folder.place)
@@ -103,7 +104,8 @@ extension Mounts {
       try await expectGone(mount)
     }
 
-    @Test func anAbortedConnectionIsCleanedUp() async throws {
+    @Test(.enabled(if: Programs.isSlow, Programs.slowOnly))
+    func anAbortedConnectionIsCleanedUp() async throws {
       let mount = try await MountedShare()
       // The connection's number is the minor number of the mount's device.
       let outcome = try await shell(

@@ -84,7 +84,8 @@ extension Mounts {
       ShareBackend.all.map { ($0, []) } + [(.ours, ["--interrupts"])]
 
     /// Each killed process leaves a request that the kernel interrupts; none may be lost and none may end the backend.
-    @Test(arguments: interrupted) func killedProcessesDoNoHarm(_ kind: ShareBackend, _ options: [String]) async throws {
+    @Test(.enabled(if: Programs.isSlow, Programs.slowOnly), arguments: interrupted)
+    func killedProcessesDoNoHarm(_ kind: ShareBackend, _ options: [String]) async throws {
       let mount = try await MountedShare(kind, mountOptions: options)
       try await run(
         """

@@ -23,6 +23,8 @@ enum Programs {
   static let missing: Comment = "needs the programs martlet and martlet-fs beside the tests or in MARTLET_BIN_DIR"
 
   static let canMount = isThere && NSUserName() == "root" && FileManager.default.fileExists(atPath: "/dev/fuse")
+  static let isSlow = ProcessInfo.processInfo.environment["MARTLET_SLOW"] == "1"
+  static let slowOnly: Comment = "runs with contrib/test --all (MARTLET_SLOW=1): it needs a machine to itself"
   static let cannotMount: Comment = "needs root, /dev/fuse and the programs martlet and martlet-fs"
 
   static let hasRival = FileManager.default.isExecutableFile(atPath: rival)

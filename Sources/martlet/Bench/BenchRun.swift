@@ -85,15 +85,19 @@ final class BenchRun {
       var warmUp = settings
       warmUp.nanoseconds = Self.warmUpNanoseconds
       var first = Drive(session, load, warmUp)
-      _ = try first.run(meter: nil)
       drives.append((Drive(session, load, settings), session.backend.meter(peer: plan.process), load))
+      try attempt(&outcomes[drives.count - 1], session) { (_) throws(HumanError) in
+        _ = try first.run(meter: nil)
+      }
     }
     let host = HostLoop(work, in: plan.directory)
     var hostOutcome = Outcome(backend: HostLoop.name, isOurs: false)
     for round in 0..<plan.rounds {
       for index in drives.indices {
         progress.show("round \(round + 1) of \(plan.rounds), \(outcomes[index].backend)")
-        outcomes[index].samples.append(try drives[index].drive.run(meter: drives[index].meter))
+        try attempt(&outcomes[index], sessions[index]) { (outcome) throws(HumanError) in
+          outcome.samples.append(try drives[index].drive.run(meter: drives[index].meter))
+        }
       }
       if let sample = try host?.run(nanoseconds: plan.nanoseconds) { hostOutcome.samples.append(sample) }
     }
@@ -103,11 +107,28 @@ final class BenchRun {
       var traced = settings
       traced.nanoseconds = Self.tracedNanoseconds
       var drive = Drive(sessions[index], drives[index].load, traced)
-      outcomes[index].systemCalls = try SystemCallCount.take(meter, in: plan.folder, &drive)
+      try attempt(&outcomes[index], sessions[index]) { (outcome) throws(HumanError) in
+        outcome.systemCalls = try SystemCallCount.take(meter, in: plan.folder, &drive)
+      }
     }
     for entry in drives { try entry.load.finish() }
     if !hostOutcome.samples.isEmpty { outcomes.append(hostOutcome) }
     return Comparison(mode: mode.name, work: work, outcomes: outcomes)
+  }
+
+  /// Runs a part of a work on one backend. A backend that answers wrongly is out of this work, one that is gone ends the
+  /// run.
+  private func attempt(
+    _ outcome: inout Outcome, _ session: ShareSession, _ body: (inout Outcome) throws(HumanError) -> Void
+  ) throws(HumanError) {
+    guard outcome.failure == nil else { return }
+    do throws(HumanError) {
+      try body(&outcome)
+    } catch {
+      if session.backend.end != nil || !session.isAlive { throw error }
+      outcome.failure = error.message
+      outcome.samples = []
+    }
   }
 
   /// Memory for the inodes of a large directory. Each sample needs a backend that has known nothing before.

@@ -40,6 +40,8 @@ struct Drive {
   private let lanes: [FuseLane]
   /// When each operation began, by lane and slot.
   private var begun: [[Int64]]
+  /// What the load found wrong with an answer.
+  private var wrong: String?
   /// Slots in use, by lane.
   private let slots: [Int]
 
@@ -77,10 +79,12 @@ struct Drive {
     _ meter: ProcessMeter?, _ sample: inout Sample, until length: Int64
   ) throws(HumanError) {
     Pause.milliseconds(Self.settleMilliseconds)
+    wrong = nil
     let processorStart = meter?.processorNanoseconds ?? 0
     let start = Clock.monotonic
     do throws(FrontendError) {
       try drive(&sample, from: start, until: start + length)
+      if let wrong { throw .deviceFault(wrong) }
     } catch .deviceFault(let message) {
       throw .failure("\(session.backend.spec.name): \(message)\(session.backend.lastWords)")
     } catch {
@@ -130,13 +134,15 @@ struct Drive {
     do throws(LoadError) {
       progress = try load.advance(lane, used.slot, used.byteCount)
     } catch {
-      throw .deviceFault(error.message)
+      // The others on their way come back first, so that the session can be used again.
+      wrong = wrong ?? error.message
+      return
     }
     guard case .done(let count) = progress else { return }
     let now = Clock.monotonic
     sample.operations += count
     _ = sample.latencies.record(UInt64(max(now - begun[number][used.slot], 1)))
-    guard now < end else { return }
+    guard now < end, wrong == nil else { return }
     begun[number][used.slot] = now
     load.begin(lane, used.slot)
   }

@@ -51,6 +51,7 @@ struct Outcome {
 
   /// How many times better this is than another backend, round by round: more operations, or less memory.
   func ratio(to other: Outcome) -> Spread? {
+    guard failure == nil, other.failure == nil else { return nil }
     if !inodeBytes.isEmpty {
       return Spread(zip(inodeBytes, other.inodeBytes).map { $0 > 0 ? $1 / $0 : 0 })
     }

@@ -21,7 +21,7 @@ extension Report {
     static let rowHeight = 15.0
     static let groupGap = 7.0
     static let top = 92.0
-    static let gap = 70.0
+    static let gap = 96.0
     static let curveWidth = 400.0
     static let curveHeight = 190.0
     static let curveGap = 72.0
@@ -137,7 +137,8 @@ extension Report {
     guard let least = values.min(), let most = values.max() else { return }
     let scale = LogAxis(from: least, to: most)
     let bottom = top + Layout.curveHeight
-    svg.text(left, top - 10, "latency of \(comparison.work.name), mode \(comparison.mode)", size: 13, isBold: true)
+    svg.text(
+      left, top - 10, "latency in us of \(comparison.work.name), mode \(comparison.mode)", size: 13, isBold: true)
     for tick in scale.ticks {
       let y = bottom - scale.part(tick) * Layout.curveHeight
       svg.line(left, y, left + Layout.curveWidth, y, "#dddddd", 1)
@@ -148,7 +149,6 @@ extension Report {
       svg.text(across(index), bottom + 15, step.label, size: 10, anchor: "middle")
     }
     svg.text(left + Layout.curveWidth / 2, bottom + 31, "percentile of operations", size: 11, anchor: "middle")
-    svg.text(left - 44, top + Layout.curveHeight / 2, "us", size: 11, anchor: "middle")
     // Behind the legend no line of the grid.
     let longest = curves.map { $0.name.count }.max() ?? 0
     svg.rectangle(left + 6, top + 3, 40 + Double(longest) * 7, Double(curves.count) * 16 + 4, "#ffffff")

@@ -26,8 +26,15 @@ extension Report {
     return modes.map { mode in
       let rows = comparisons.filter { $0.mode == mode }.flatMap { Report.rows(of: $0) }
       let title = style == .text ? "mode \(mode)\n" : "### Mode `\(mode)`\n\n"
-      return title + Report.render(rows, style)
+      return title + Report.render(rows, style) + failures(in: mode)
     }.joined(separator: "\n")
+  }
+
+  /// What could not be measured, and why.
+  private func failures(in mode: String) -> String {
+    comparisons.filter { $0.mode == mode }.flatMap { comparison in
+      comparison.outcomes.compactMap { $0.failure }.map { "\n\(comparison.work.name): \($0)\n" }
+    }.joined()
   }
 
   /// What the columns mean, for a reader who was not there.
@@ -44,7 +51,7 @@ extension Report {
       if let memory = outcome.memory {
         row += [Format.number(memory.median) + " B/inode", Format.number(memory.least), Format.number(memory.most)]
       } else {
-        row += spread(outcome.perSecond)
+        row += outcome.failure == nil ? spread(outcome.perSecond) : ["failed", "", ""]
       }
       row += ratio(outcome, comparison)
       row.append(outcome.processorMicroseconds.map { Format.number($0.median) } ?? "")

@@ -111,6 +111,11 @@ final class ShareSession {
     }
   }
 
+  /// True if the backend still answers and nothing of the lanes is left in its hands.
+  var isAlive: Bool {
+    lanes.allSatisfy { $0.inFlightCount == 0 } && (try? client.statfs()) != nil
+  }
+
   /// Ends the mount; the backend may serve another afterwards.
   func close() {
     try? client.destroy()

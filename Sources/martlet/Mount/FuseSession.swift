@@ -11,6 +11,8 @@ internal import Linux
 struct FuseSession {
   /// /dev/fuse, connected with the mount. Does not block.
   let device: File
+  /// The shim's.
+  private let mount: UInt
 
   /// Mounts. For a process with a single thread, because libfuse speaks to standard error and forks.
   init(_ directory: String, options: [String]) throws(HumanError) {
@@ -18,11 +20,16 @@ struct FuseSession {
     do throws(Errno) { captured = try CapturedErrors() } catch {
       throw .failure("cannot prepare the mount (\(error.message)); raise the limit of open descriptors")
     }
-    for byte in options.joined(separator: ",").utf8 { cfuse_append(Int32(cfuse_options), CChar(bitPattern: byte)) }
-    for byte in directory.utf8 { cfuse_append(Int32(cfuse_directory), CChar(bitPattern: byte)) }
-    let descriptor = cfuse_mount()
+    mount = cfuse_begin()
+    guard mount != 0 else { throw .failure("cannot prepare the mount (no memory)") }
+    for byte in options.joined(separator: ",").utf8 {
+      cfuse_append(mount, Int32(cfuse_options), CChar(bitPattern: byte))
+    }
+    for byte in directory.utf8 { cfuse_append(mount, Int32(cfuse_directory), CChar(bitPattern: byte)) }
+    let descriptor = cfuse_open(mount)
     let explanation = FuseSession.sentence(captured.end())
     guard descriptor >= 0 else {
+      cfuse_end(mount)
       throw descriptor == -1
         ? .usage("-o is wrong\(explanation)")
         : .failure("cannot mount on '\(directory)'\(explanation)")
@@ -30,17 +37,17 @@ struct FuseSession {
     device = File(raw: descriptor)
     _ = device.closeOnExec()
     do throws(Errno) { try device.setNonBlocking(true) } catch {
-      cfuse_unmount()
+      cfuse_end(mount)
       throw .failure("cannot use /dev/fuse without waiting (\(error.message))")
     }
   }
 
   /// Ends the connection with the kernel: calls under way fail, and the mount leaves the tree if it is still there. No
-  /// thread may use `device` any more.
+  /// thread may use `device` any more. To be called once.
   func end() {
-    // A mount that is gone already is no news to anybody.
-    guard let captured = try? CapturedErrors() else { return cfuse_unmount() }
-    cfuse_unmount()
+    // That a mount is gone already, as libfuse may say, is no news to anybody.
+    guard let captured = try? CapturedErrors() else { return cfuse_end(mount) }
+    cfuse_end(mount)
     _ = captured.end()
   }
 

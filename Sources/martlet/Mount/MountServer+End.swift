@@ -43,18 +43,8 @@ extension MountServer {
 
   /// Unmounts while requests are still carried, so that what was written arrives.
   private func unmount() throws(HumanError) {
-    let done: SharedDescriptor
-    do throws(Errno) {
-      let event = try Event()
-      done = SharedDescriptor(try event.file.duplicate())
-      let path = point.path
-      // A thread of its own: these calls wait for the backend, and it may hang.
-      _ = try Thread(name: "unmount") {
-        Detaching.flush(path)
-        Detaching.detach(path)
-        done.file.signalEvent()
-      }
-    } catch {
+    let helper: Detaching.Helper
+    do throws(Errno) { helper = try Detaching.Helper(point.path) } catch {
       throw abandon("cannot unmount in order (\(error.message))")
     }
     let deadline = Clock.monotonic + Int64(MountServer.flushSeconds) * 1_000_000_000
@@ -65,8 +55,8 @@ extension MountServer {
           "the backend at '\(backend.socket)' did not take what was written within \(MountServer.flushSeconds) seconds")
       }
       let found = Poll.wait(
-        [done.file, signals.file, driver.connection.socket.file, highPriority.callEvent], timeoutNanoseconds: left)
-      if found[0].contains(.input) { break }
+        [helper.end, signals.file, driver.connection.socket.file, highPriority.callEvent], timeoutNanoseconds: left)
+      if !found[0].isEmpty { break }
       // Asked twice: somebody is in a hurry.
       if found[1].contains(.input), (try? signals.next()) != nil { break }
       if !found[2].isEmpty, isBackendGone() {
@@ -104,7 +94,23 @@ extension MountServer {
 }
 
 /// Taking a mount out of the tree.
-private enum Detaching {
+enum Detaching {
+  /// A process that flushes and unmounts. Not a thread: these calls wait for the backend, and a thread that waits in the
+  /// mount of its own process keeps /dev/fuse open, so that killing the process would leave everybody hanging.
+  struct Helper {
+    private let life: SharedDescriptor
+
+    init(_ path: String) throws(Errno) {
+      let pipe = try Pipe()
+      let program = ["/proc/self/exe", DetachCommand.name, path]
+      _ = try ChildProcess.spawn(program, files: [nil, nil, nil, pipe.writing.file])
+      life = pipe.reading
+    }
+
+    /// Hung up when the helper has ended.
+    var end: File { life.file }
+  }
+
   /// Has everything written that is dirty in the kernel.
   static func flush(_ path: String) {
     guard let root = try? Path(path).open(flags: OpenFlags.readOnly | OpenFlags.directory) else { return }
@@ -113,9 +119,9 @@ private enum Detaching {
 
   static func detach(_ path: String) {
     if (try? Path(path).detachMount()) != nil { return }
-    // Users who may not unmount have a helper that may.
-    guard let helper = try? ChildProcess.spawn(["fusermount3", "-u", "-z", "-q", "--", path], files: [nil, nil, nil])
+    // Users who may not unmount have a program that may.
+    guard let program = try? ChildProcess.spawn(["fusermount3", "-u", "-z", "-q", "--", path], files: [nil, nil, nil])
     else { return }
-    _ = try? helper.wait()
+    _ = try? program.wait()
   }
 }
