@@ -187,6 +187,21 @@ final class InodeTable: Sendable {
     return PinnedNode(id: node.id, file: File(raw: used), mount: node.mount, type: node.type)
   }
 
+  /// Holds an inode open for as long as the guest knows it, unless descriptors are short: those from `limit` on are
+  /// not for keeping.
+  func keepOpen(_ id: UInt64, below limit: Int32) {
+    guard let place = decode(id), let node = try? acquire(id) else { return }
+    defer { release(node) }
+    guard node.file.raw < limit else { return }
+    shards[place.shard].state.withLock { state in
+      let slot = Int(place.slot)
+      guard state.slots[slot].hasHandle else { return }
+      // Out of the list of those that may be closed.
+      state.unlink(place.slot)
+      state.slots[slot].hasHandle = false
+    }
+  }
+
   /// Ends the use of a node.
   func release(_ node: PinnedNode) {
     guard node.id != InodeTable.rootID, let place = decode(node.id) else { return }

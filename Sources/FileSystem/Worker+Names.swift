@@ -105,8 +105,21 @@ extension Worker {
     let name = try request.takeName()
     let parent = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(parent) }
+    if flags == 0 { keepBeforeRemoval(name, in: parent) }
     try parent.file.remove(name, flags: flags)
     return .payload(0)
+  }
+
+  /// With a write-back cache the guest writes times back by node id, also after the file's last name has gone (a file
+  /// that somebody has open for reading). A handle finds nothing then, so the inode is held open from here on.
+  private func keepBeforeRemoval(_ name: CName, in parent: PinnedNode) {
+    guard share.usesHandles, share.features.contains(.writebackCache),
+      let found = try? look(up: name, in: parent.file, mount: parent.mount)
+    else { return }
+    if found.status.links == 1, !found.status.isDirectory {
+      share.inodes.keepOpen(found.id, below: share.descriptorCeiling)
+    }
+    share.inodes.forget(found.id, count: 1)
   }
 
   func rename(_ request: inout Request, extended: Bool) throws(Errno) -> Answer {
@@ -127,6 +140,7 @@ extension Worker {
     defer { share.inodes.release(parent) }
     let newParent = try share.inodes.acquire(target)
     defer { share.inodes.release(newParent) }
+    if flags == 0 { keepBeforeRemoval(newName, in: newParent) }
     try parent.file.rename(name, to: newParent.file, newName, flags: flags)
     return .payload(0)
   }

@@ -207,3 +207,28 @@ struct InodeTests {
     #expect(open <= 64 + 4, "descriptors open")
   }
 }
+
+/// Invariant: with a write-back cache an inode that has lost its last name can still be asked and changed by node id,
+/// without a file handle of the guest.
+@Suite struct UnlinkedInodeTests {
+  @Test(arguments: [false, true]) func aDeletedFileStaysReachableByItsNodeID(byRename: Bool) throws {
+    let mount = try Mount {
+      $0.writeback = true
+      $0.inodeFileHandles = .prefer
+    }
+    try Host.write("old", to: mount.path("file"))
+    try Host.write("new", to: mount.path("other"))
+    let node = try mount.node("file")
+    if byRename {
+      try mount.client.rename(Fuse.rootID, "other", to: Fuse.rootID, "file")
+    } else {
+      try mount.client.unlink(Fuse.rootID, "file")
+    }
+    #expect(try mount.client.getattr(node).attr.nlink == 0)
+    var change = FuseSetattrIn()
+    change.valid = .mtime
+    change.mtime = 1_000_000
+    #expect(try mount.client.setattr(node, change).attr.mtime == 1_000_000)
+    try mount.client.forget(node)
+  }
+}

@@ -29,8 +29,6 @@ extension Guests {
       try await check(row, on: .uml)
     }
 
-    /// Behind the switch: inodes that were deleted with times not yet written back are kept by handle, which then finds
-    /// nothing, and a syncfs in that moment reports ESTALE.
     @Test(
       "a share with a write-back cache holds the POSIX checks",
       .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(10)))

@@ -19,7 +19,7 @@ extension Report {
       "work": .string(comparison.work.name),
       "depth": .number(Int64(comparison.work.depth)),
       "queues": .number(Int64(comparison.work.queues)),
-      "goal_percent": comparison.work.target.map { .number(Int64(($0 * 100).rounded())) } ?? .null,
+      "goal_percent": comparison.work.target(in: comparison.mode).map { .number(Int64(($0 * 100).rounded())) } ?? .null,
       "backends": .array(comparison.outcomes.map { json(of: $0, in: comparison) }),
     ])
   }

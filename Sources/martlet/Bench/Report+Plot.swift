@@ -67,7 +67,7 @@ extension Report {
         guard let other = comparison.outcomes.first(where: { $0.backend == rival }),
           let ratio = comparison.ours?.ratio(to: other), let mode = modes.firstIndex(of: comparison.mode)
         else { return nil }
-        return Bar(label: name, mode: mode, ratio: ratio, goal: comparison.work.target)
+        return Bar(label: name, mode: mode, ratio: ratio, goal: comparison.work.target(in: comparison.mode))
       }
       return group.isEmpty ? nil : group
     }

@@ -74,7 +74,7 @@ extension Report {
   private static func ratio(_ outcome: Outcome, _ comparison: Comparison) -> [String] {
     guard !outcome.isOurs, let ours = comparison.ours, let ratio = ours.ratio(to: outcome) else { return ["", "", ""] }
     let isHost = outcome.backend == HostLoop.name
-    let goal = isHost ? HostLoop.target : comparison.work.target
+    let goal = isHost ? HostLoop.target : comparison.work.target(in: comparison.mode)
     return [
       Format.fixed(ratio.median, 2), "\(Format.fixed(ratio.least, 2))-\(Format.fixed(ratio.most, 2))",
       goal.map { "\(Format.fixed($0, 1)) \(ratio.median >= $0 ? "met" : "MISSED")" } ?? "",

@@ -36,6 +36,13 @@ struct Work {
     if case .data = kind { false } else { true }
   }
 
+  /// What is promised in a mode: without file handles the rival does half the work too.
+  func target(in mode: String) -> Double? {
+    guard mode == "never" else { return target }
+    if case .list = kind { return nil }
+    return target == nil ? nil : 1.3
+  }
+
   /// Works that only one mode says something new about are left out of the others.
   func belongs(to mode: BenchMode) -> Bool {
     // Only there our backend has several queues.
