@@ -116,8 +116,8 @@ final class BenchRun {
     return Comparison(mode: mode.name, work: work, outcomes: outcomes)
   }
 
-  /// Runs a part of a work on one backend. A backend that answers wrongly is out of this work, one that is gone ends the
-  /// run.
+  /// Runs a part of a work on one backend. A backend that answers wrongly is out of this work, one that is gone ends
+  /// the run.
   private func attempt(
     _ outcome: inout Outcome, _ session: ShareSession, _ body: (inout Outcome) throws(HumanError) -> Void
   ) throws(HumanError) {

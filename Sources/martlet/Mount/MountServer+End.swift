@@ -95,8 +95,8 @@ extension MountServer {
 
 /// Taking a mount out of the tree.
 enum Detaching {
-  /// A process that flushes and unmounts. Not a thread: these calls wait for the backend, and a thread that waits in the
-  /// mount of its own process keeps /dev/fuse open, so that killing the process would leave everybody hanging.
+  /// A process that flushes and unmounts. Not a thread: these calls wait for the backend, and a thread that waits in
+  /// the mount of its own process keeps /dev/fuse open, so that killing the process would leave everybody hanging.
   struct Helper {
     private let life: SharedDescriptor
 
