@@ -53,11 +53,6 @@ final class MountTable: Sendable {
     state.withLock { $0.list[Int(index)] }
   }
 
-  /// Stops using handles on a mount whose file system refused one.
-  func giveUpHandles(_ index: UInt32) {
-    state.withLock { $0.list[Int(index)] = Mount(anchor: nil) }
-  }
-
   /// Forgets all mounts but the share's own, which is the first. Only while no queue runs: an index in use must not
   /// come to mean another mount.
   func reset() {

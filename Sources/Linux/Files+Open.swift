@@ -125,29 +125,6 @@ public enum FileType: UInt32, Sendable {
 public struct FileHandle: Sendable {
   var raw: clinux_handle
 
-  /// Type and payload size.
-  public var kind: (type: Int32, byteCount: Int) { (raw.type, Int(raw.byte_count)) }
-
-  /// Runs `body` with the payload bytes.
-  public func withBytes<Result>(_ body: (Segment) -> Result) -> Result {
-    var copy = raw
-    return unsafe withUnsafeMutableBytes(of: &copy.bytes) { bytes in
-      guard let base = bytes.baseAddress else { preconditionFailure("a handle has bytes") }
-      return body(unsafe Segment(base: base, count: Int(raw.byte_count)))
-    }
-  }
-
-  /// Rebuilds a handle from its parts; nil if the payload is larger than a handle can be.
-  public init?(type: Int32, bytes: Segment) {
-    guard bytes.count <= 128 else { return nil }
-    raw = clinux_handle()
-    raw.type = type
-    raw.byte_count = UInt32(bytes.count)
-    unsafe withUnsafeMutableBytes(of: &raw.bytes) { target in
-      unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: bytes.base, count: bytes.count))
-    }
-  }
-
   init(raw: clinux_handle) {
     self.raw = raw
   }
