@@ -116,7 +116,7 @@ enum Listener {
     try replaceStale(path)
     do {
       // 0700, or 0770 with a group, from the first moment on.
-      let socket = try ListeningSocket(path: text, mask: groupID == nil ? 0o077 : 0o007)
+      let socket = try ListeningSocket(path: text, mode: groupID == nil ? 0o700 : 0o770)
       let file = try SocketFile(path)
       do {
         if let groupID { try path.setGroup(groupID) }

@@ -146,9 +146,10 @@ public struct ListeningSocket: ~Copyable, Sendable {
     self.descriptor = descriptor
   }
 
-  /// Binds and listens. The socket's mode is 0777 less `mask`. Throws `addressInUse` if the path exists.
-  public init(path: String, mask: UInt32) throws(Errno) {
-    let result = unsafe path.withCString { unsafe clinux_listen($0, mask, 8) }
+  /// Binds and listens. The socket's file has `mode`, never more, whatever the umask is. Throws `addressInUse` if the
+  /// path exists.
+  public init(path: String, mode: UInt32) throws(Errno) {
+    let result = unsafe path.withCString { unsafe clinux_listen($0, mode, 8) }
     descriptor = FileDescriptor(owning: try checked(result))
   }
 

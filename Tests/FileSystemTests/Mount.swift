@@ -66,7 +66,7 @@ final class Mount {
     options.requestQueues = queues
     configure(&options)
     let device = try Mount.device(options, sharing: self.directory)
-    let endpoint = Endpoint(listener: try ListeningSocket(path: socketPath, mask: 0o077), device: device)
+    let endpoint = Endpoint(listener: try ListeningSocket(path: socketPath, mode: 0o700), device: device)
     self.device = device
     self.endpoint = endpoint
     thread = try Linux.Thread(name: "endpoint") { _ = endpoint.run() }

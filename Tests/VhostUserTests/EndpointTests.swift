@@ -19,7 +19,7 @@ struct EndpointTests {
 
     init(_ options: Endpoint.Options = Endpoint.Options()) throws {
       path = "/tmp/martlet-endpoint-\(UInt64.random(in: 0 ... .max)).sock"
-      endpoint = Endpoint(listener: try ListeningSocket(path: path, mask: 0o077), device: device, options: options)
+      endpoint = Endpoint(listener: try ListeningSocket(path: path, mode: 0o700), device: device, options: options)
       let (endpoint, ending) = (endpoint, ending)
       thread = try Thread(name: "endpoint") { ending.value.withLock { $0 = endpoint.run() } }
     }

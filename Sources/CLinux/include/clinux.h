@@ -117,8 +117,9 @@ int clinux_poll(const int *fds, short *ready, int count, int64_t timeout_ns);
 
 // Sockets.
 int clinux_socketpair(int fds[2]);
-// Binds a stream socket; `mask` is the umask during bind. -ENAMETOOLONG when the path does not fit sockaddr_un.
-int clinux_listen(const char *path, unsigned mask, int backlog);
+// Binds a stream socket whose file has `mode` from the first moment on. -ENAMETOOLONG when the path does not fit
+// sockaddr_un.
+int clinux_listen(const char *path, unsigned mode, int backlog);
 int clinux_connect(const char *path);
 int clinux_accept(int fd);
 // One sendmsg of two byte runs with up to 32 descriptors.
