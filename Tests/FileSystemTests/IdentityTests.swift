@@ -136,7 +136,7 @@ struct IdentityTests {
 
   @Test func withoutACLsTheGuestsModeIsTakenAsItIs() throws {
     let mount = try mount()
-    _ = try mount.client.create(root, "file", flags: UInt32(O_RDWR), mode: 0o666, umode: 0o700)
+    _ = try mount.client.create(root, "file", flags: UInt32(O_RDWR), mode: 0o666, umask: 0o077)
     #expect(try Host.mode(mount.path("file")) == 0o666, "the guest has applied its umask already")
   }
 
@@ -147,7 +147,7 @@ struct IdentityTests {
     let client = mount.client
     _ = try client.create(root, "file", flags: UInt32(O_RDWR), mode: 0o666, umask: 0o027)
     _ = try client.mkdir(root, "dir", mode: 0o777, umask: 0o027)
-    _ = try client.mknod(root, "node", mode: 0o100666, umode: 0o700)
+    _ = try client.mknod(root, "node", mode: 0o100666, umask: 0o077)
     _ = try client.mkdir(root, "open", mode: 0o777, umask: 0)
     #expect(try ["file", "dir", "node", "open"].map { try Host.mode(mount.path($0)) } == [0o640, 0o750, 0o600, 0o777])
   }
@@ -172,11 +172,11 @@ struct IdentityTests {
     try client.setxattr(root, "system.posix_acl_default", list)
     #expect(try client.getxattr(root, "system.posix_acl_default") == list)
     #expect(try Host.attribute(mount.directory, "system.posix_acl_default") == list)
-    _ = try client.create(root, "file", flags: UInt32(O_RDWR), mode: 0o666, umode: 0o700)
+    _ = try client.create(root, "file", flags: UInt32(O_RDWR), mode: 0o666, umask: 0o077)
     #expect(try Host.mode(mount.path("file")) == 0o660, "mode bits from the ACL, not cut by the umask")
     let inherited = try Host.attribute(mount.path("file"), "system.posix_acl_access")
     #expect(inherited == acl([(owner, 6, none), (user, 6, 1234), (group, 5, none), (mask, 6, none), (other, 0, none)]))
-    let directory = try client.mkdir(root, "dir", mode: 0o777, umode: 0o700)
+    let directory = try client.mkdir(root, "dir", mode: 0o777, umask: 0o077)
     #expect(try client.getxattr(directory.nodeid, "system.posix_acl_default") == list)
     try client.removexattr(root, "system.posix_acl_default")
     #expect(try Host.attribute(mount.directory, "system.posix_acl_default") == nil)
