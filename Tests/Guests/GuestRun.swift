@@ -43,7 +43,7 @@ final class RunningDaemon {
     process = try makeProcess("\(programs)/martlet-fs", arguments, in: home, output: log)
     try start(process)
     let path = socket.hasPrefix("/") ? socket : home.appending(path: socket).path
-    for _ in 0..<200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
+    for _ in 0..<1200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
       try await Task.sleep(for: .milliseconds(50))
     }
     if !FileManager.default.fileExists(atPath: path) {
@@ -58,7 +58,7 @@ final class RunningDaemon {
   func stop() async throws -> String {
     try await waitForEnd(milliseconds: 1000)
     if process.isRunning { process.terminate() }
-    try await waitForEnd(milliseconds: 10000)
+    try await waitForEnd(milliseconds: 60000)
     guard !process.isRunning else {
       kill(process.processIdentifier, SIGKILL)
       return "does not end when asked to (SIGTERM)"

@@ -4,6 +4,7 @@
 // The C program with which a share is examined, in guests (Tests/Guests/posix) as well as over a mount.
 
 import Foundation
+import Support
 
 enum PosixCheck {
   /// Its path; built once, beside the tests, when the first test needs it.
