@@ -40,7 +40,8 @@ extension Mounts {
       let mount = try await MountedShare()
       let go = mount.folder.place.file("go")
       let user = try RunningProgram(
-        ["sh", "-c", "cd '\(mount.tree)' && echo > ../in; until test -e \(go); do sleep 0.05; done; ls 2>&1"], in: mount.folder.place)
+        ["sh", "-c", "cd '\(mount.tree)' && echo > ../in; until test -e \(go); do sleep 0.05; done; ls 2>&1"],
+        in: mount.folder.place)
       try await user.waitUntil("inside") { FileManager.default.fileExists(atPath: mount.folder.place.file("in")) }
       let outcome = try await mount.end()
       #expect(outcome.status == 0)

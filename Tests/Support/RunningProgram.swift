@@ -157,25 +157,32 @@ private struct Start {
     unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    let words = unsafe CStrings(arguments)
-    let variables = unsafe environment.map { unsafe CStrings($0) }
+    let words = CStrings(arguments)
+    let variables = environment.map { CStrings($0) }
     var identifier: pid_t = 0
-    let result = unsafe posix_spawnp(
-      &identifier, arguments[0], &actions, &attributes, words.pointers, variables?.pointers ?? environ)
+    let result = withExtendedLifetime((words, variables)) {
+      unsafe posix_spawnp(
+        &identifier, arguments[0], &actions, &attributes, words.pointers, variables?.pointers ?? environ)
+    }
     guard result == 0 else { throw Trouble("cannot start \(arguments): \(result)") }
     return identifier
   }
 }
 
-/// A list of strings as C takes it.
-@unsafe private final class CStrings {
-  private(set) var pointers: [UnsafeMutablePointer<CChar>?]
+/// A list of strings as C takes it, for as long as this lives.
+@safe private final class CStrings {
+  private let count: Int
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
   init(_ strings: [String]) {
-    unsafe pointers = strings.map { unsafe strdup($0) } + [nil]
+    count = strings.count
+    unsafe pointers = .allocate(capacity: count + 1)
+    for (index, string) in strings.enumerated() { unsafe pointers[index] = strdup(string) }
+    unsafe pointers[count] = nil
   }
 
   deinit {
-    unsafe pointers.forEach { unsafe free($0) }
+    for index in 0..<count { unsafe free(pointers[index]) }
+    unsafe pointers.deallocate()
   }
 }
