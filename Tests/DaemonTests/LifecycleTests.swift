@@ -127,8 +127,8 @@ import Testing
     try process.end()
   }
 
-  /// From the start of the process to the answer to a frontend's first message. The goal is 50 ms for a release build on
-  /// a quiet machine, which is printed; held against a bound is what does not depend on who else is running, the
+  /// From the start of the process to the answer to a frontend's first message. The goal is 50 ms for a release build
+  /// on a quiet machine, which is printed; held against a bound is what does not depend on who else is running, the
   /// processor time that it took.
   @Test(arguments: ["namespace", "none"])
   func servesSoonAfterItsStart(_ sandbox: String) throws {
