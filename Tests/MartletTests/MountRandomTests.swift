@@ -33,7 +33,9 @@ extension Mounts {
     /// Shows what a run says of itself, and expects that it went well.
     private func expectGood(_ outcome: Outcome, _ name: String, _ row: Row, _ mount: MountedShare) {
       let lines = outcome.output.split(separator: "\n")
-      for line in lines where line.hasPrefix("ok ") || line.hasPrefix("not ok ") { print("\(row.testDescription): \(line)") }
+      for line in lines where line.hasPrefix("ok ") || line.hasPrefix("not ok ") {
+        print("\(row.testDescription): \(line)")
+      }
       let isGood = outcome.status == 0 && lines.contains { $0.hasPrefix("ok \(name): ") }
       #expect(isGood, "\(outcome.output)\n\(mount.mount.log)\n\(mount.folder.backend.log.suffix(2000))")
     }
