@@ -47,6 +47,11 @@ func cRoom(_ name: String, path: String) -> Target {
     cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])])
 }
 
+/// What several test rooms have in common.
+func support(_ name: String) -> Target {
+  .target(name: name, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ imports: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
     name: name, dependencies: imports, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
@@ -101,6 +106,7 @@ let package = Package(
 
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
+    support("Support"),
     tests("ProtocolTests", ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "HeaderOracle"]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
@@ -108,7 +114,7 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
-    tests("DaemonTests", ["Daemon", "Linux", "VhostUser"]),
+    tests("DaemonTests", ["Daemon", "Linux", "VhostUser", "Support"]),
     tests(
       "Hostile",
       [
@@ -116,7 +122,7 @@ let package = Package(
         "Wire",
       ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
-    tests("MartletTests", []),
+    tests("MartletTests", ["Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
     program(

@@ -78,7 +78,7 @@ final class Mount {
     try driver.start()
     client = FuseClient(driver)
     // A debug build on a busy machine, with requests that work for seconds.
-    client.timeoutNanoseconds = 30_000_000_000
+    client.timeoutNanoseconds = 60_000_000_000
     if let guest { try client.initialize(guest) }
   }
 

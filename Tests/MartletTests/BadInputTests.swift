@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// Invariants: whatever is wrong, a person reads exactly one sentence that says what to do; 2 is for a command line
 /// that makes no sense, 1 for a host or a backend that refuses; it ends soon; nothing is left mounted.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
 struct BadInputTests {
   struct Row: Sendable, CustomTestStringConvertible {
     let arguments: [String]
@@ -65,25 +66,20 @@ struct BadInputTests {
     (.diesAtTheSecond, "closed the connection"),
   ]
 
-  /// A second for those that are waited for in vain; the others may be slow on a busy machine.
-  private func patience(_ sentence: String) -> String {
-    sentence.contains("within a second") ? "--timeout=1" : "--timeout=40"
-  }
-
   @Test(arguments: inspected) func inspectingABadBackendEnds(_ manner: FakeBackend.Manner, _ sentence: String)
     async throws
   {
     let place = try Workplace()
     let fake = try FakeBackend(manner, at: place.file("s"))
     expect(
-      try await RunningProgram.martlet(["inspect", patience(sentence), "--socket", fake.path], seconds: 60), 1, sentence
-    )
+      try await RunningProgram.martlet(
+        ["inspect", "--timeout=\(manner.patience)", "--socket", fake.path]), 1, sentence)
   }
 
   @Test func anUnknownDeviceIsInspected() async throws {
     let place = try Workplace()
     let fake = try FakeBackend(.hasOneQueue, at: place.file("s"))
-    let outcome = try await RunningProgram.martlet(["inspect", "--timeout=1", "--socket", fake.path])
+    let outcome = try await RunningProgram.martlet(["inspect", "--timeout=50", "--socket", fake.path])
     #expect(outcome.status == 0)
     #expect(outcome.output.contains("device             unknown; say it with --device"), "\(outcome.output)")
   }
@@ -103,10 +99,10 @@ struct BadInputTests {
     let fake = try FakeBackend(manner, at: place.file("s"))
     let tree = try place.makeDirectory("m")
     let outcome = try await RunningProgram.martlet(
-      ["mount", patience(sentence), "--socket", fake.path, tree], in: place, seconds: 60)
+      ["mount", "--timeout=\(manner.patience)", "--socket", fake.path, tree], in: place)
     expect(outcome, 1, sentence)
     #expect(!isMountPoint(tree))
-    #expect(try await shell("ls -A", in: tree, seconds: 5).output.isEmpty)
+    #expect(try await shell("ls -A", in: tree).output.isEmpty)
   }
 
   /// Places that cannot be mounted on, made by a script in an empty directory.

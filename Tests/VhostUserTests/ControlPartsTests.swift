@@ -11,7 +11,7 @@ import Wire
 @testable import VhostUser
 
 /// The parts that need no connection.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ControlPartsTests {
   @Test func awakeTimeGrowsOnHitsAndShrinksToNothing() {
     var awake = StayAwake(maximumMicroseconds: 50)
@@ -67,7 +67,7 @@ struct ControlPartsTests {
     let channel = BackendChannel(log: SilentLog())
     try channel.attach(try ours.file.duplicate())
     channel.negotiate([.shmem, .backendReq, .backendSendFd, .replyAck, .config])
-    try theirs.setTimeout(milliseconds: 5000)
+    try theirs.setTimeout(milliseconds: 60_000)
     return (channel, SharedSocket(theirs))
   }
 
