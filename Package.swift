@@ -91,8 +91,11 @@ let package = Package(
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
 
+    // What every program says to people and to programs.
+    room("Reporting", ["Linux", argumentParser]),
+
     // The daemons.
-    room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
+    room("Daemon", ["VhostUser", "Virtio", "Linux", "Reporting", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
@@ -100,8 +103,8 @@ let package = Package(
     program(
       "martlet",
       [
-        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "Wire", "Linux", "CFuse", argumentParser,
-        histogram,
+        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "Wire", "Linux", "Reporting", "CFuse",
+        argumentParser, histogram,
       ]),
 
     // Tests and benches.
@@ -114,7 +117,7 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
-    tests("DaemonTests", ["Daemon", "Linux", "VhostUser", "Support"]),
+    tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(
       "Hostile",
       [

@@ -23,7 +23,9 @@ final class Worker: @unchecked Sendable {
   private var chain = Chain()
   /// The mount that the last inode looked up was on: saves a locked search for each.
   var lastMount: (key: MountTable.Key, index: UInt32)?
-  let statistics = Statistics()
+  let statistics: Statistics
+  /// When this thread turned to the request that it works on.
+  var turnedAt = Statistics.noTime
   /// Nil where all reads and writes are plain calls.
   let transfers: Transfers?
 
@@ -31,6 +33,7 @@ final class Worker: @unchecked Sendable {
   init(_ share: Share, transfers: Transfers? = nil) {
     self.share = share
     self.transfers = transfers
+    statistics = Statistics(measuresLatency: share.options.measuresLatency)
   }
 
   /// Called on the queue's thread before the first request: gives the thread a current directory and a umask of its
@@ -53,6 +56,7 @@ final class Worker: @unchecked Sendable {
 
   private func serve(_ queue: inout Virtqueue, _ chain: inout Chain) throws(GuestFault) -> Int {
     var served = finishTransfers(&queue)
+    turnedAt = statistics.time
     while served < Worker.requestsPerTurn {
       guard try queue.pop(into: &chain) else { break }
       served += 1
@@ -74,7 +78,10 @@ final class Worker: @unchecked Sendable {
     // What is already answered must not wait for an operation that may take long.
     if Worker.mayBlock(request.header.operation) { queue.flush() }
     if transfers != nil {
-      if beginTransfer(request, &chain, others: queue.hasWork) { return nil }
+      if beginTransfer(request, &chain, others: queue.hasWork) {
+        turnedAt = statistics.time
+        return nil
+      }
       // All that can be in flight is: the next ones have to wait, not this thread's other requests.
       if transfers?.hasRoom == false { _ = finishTransfers(&queue, wait: true) }
     }
@@ -86,10 +93,10 @@ final class Worker: @unchecked Sendable {
     let header = request.header
     do throws(Errno) {
       let answer = try dispatch(&request, chain)
-      statistics.count(header.opcode, failed: false)
+      statistics.count(header.opcode, failed: false, since: &turnedAt)
       return reply(unique: header.unique, answer, into: chain.writable)
     } catch {
-      statistics.count(header.opcode, failed: true)
+      statistics.count(header.opcode, failed: true, since: &turnedAt)
       return reply(unique: header.unique, error: error, into: chain.writable)
     }
   }

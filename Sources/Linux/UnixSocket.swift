@@ -116,12 +116,12 @@ public struct UnixSocket: ~Copyable, Sendable {
     _ = clinux_shutdown(file.raw)
   }
 
-  /// Process id of the peer, for logs; nil if the kernel does not tell.
+  /// Process id of the peer, for logs; nil if the kernel does not tell, because it belongs to another pid namespace.
   public var peerProcess: Int32? {
     var pid: Int32 = 0
     var uid: UInt32 = 0
     var gid: UInt32 = 0
-    return unsafe clinux_peer_credentials(file.raw, &pid, &uid, &gid) < 0 ? nil : pid
+    return unsafe clinux_peer_credentials(file.raw, &pid, &uid, &gid) < 0 || pid == 0 ? nil : pid
   }
 }
 

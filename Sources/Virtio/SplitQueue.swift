@@ -19,7 +19,8 @@ struct SplitQueue: ~Copyable {
   private let eventIndex: Bool
   private let indirect: Bool
   let regions: RegionTable
-  /// Keeps `regions` alive; never touched per chain, so that no reference is counted.
+  private let lost: UnsafeMutablePointer<Atomic<UInt32>>
+  /// Keeps `regions` and `lost` alive; never touched per chain, so that no reference is counted.
   private let memory: GuestMemory
 
   /// Next available entry to take.
@@ -51,6 +52,7 @@ struct SplitQueue: ~Copyable {
     indirect = configuration.features.contains(.indirectDescriptors)
     memory = configuration.memory
     regions = configuration.memory.table
+    unsafe lost = configuration.memory.health.lost
     nextAvailable = configuration.nextAvailable
     seenAvailable = configuration.nextAvailable
     let usedIndex = unsafe SplitQueue.word(rings.used.base + SplitRingLayout.usedIndexOffset)
@@ -71,6 +73,10 @@ struct SplitQueue: ~Copyable {
     let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
     return unsafe index.pointee.load(ordering: .acquiring) != nextAvailable
   }
+
+  /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote.
+  @inline(__always)
+  var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
 
   /// Every chain that the last look showed has been taken.
   @inline(__always)

@@ -116,6 +116,7 @@ public struct Virtqueue: ~Copyable {
     }
     let head = try ring.takeHead()
     try ring.read(head, into: &chain)
+    if ring.memoryIsLost { throw .memoryLost }
     inflight?.begin(head)
     return true
   }
@@ -126,6 +127,7 @@ public struct Virtqueue: ~Copyable {
     guard let head = resubmit.popLast() else { return false }
     hasResubmits = !resubmit.isEmpty
     try ring.read(head, into: &chain)
+    if ring.memoryIsLost { throw .memoryLost }
     return true
   }
 

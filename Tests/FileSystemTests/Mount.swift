@@ -33,7 +33,7 @@ final class Mount {
   let client: FuseClient
   private let endpoint: Endpoint
   private var thread: Linux.Thread?
-  private let socketPath: String
+  let socketPath: String
   /// Goes after `close`: something may still be mounted in it.
   private let own: TemporaryDirectory?
   private static let counter = Atomic<Int>(0)

@@ -26,7 +26,8 @@ import Testing
     "Sources/Graphics": [
       "GPUProtocol", "VhostUserProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire", "CVirgl", "CWayland",
     ],
-    "Sources/Daemon": ["VhostUser", "Virtio", "Linux", "ArgumentParser", "Logging"],
+    "Sources/Reporting": ["Linux", "ArgumentParser"],
+    "Sources/Daemon": ["VhostUser", "Virtio", "Linux", "Reporting", "ArgumentParser", "Logging"],
     "Sources/martlet-fs": ["Daemon", "FileSystem", "Linux", "ArgumentParser", "Logging"],
     "Sources/martlet-blk": ["Daemon", "Block", "Linux", "ArgumentParser", "Logging"],
     "Sources/martlet-gpu": ["Daemon", "Graphics", "Linux", "ArgumentParser", "Logging"],
@@ -35,8 +36,7 @@ import Testing
     ],
     "Sources/martlet": [
       "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire",
-      "Linux",
-      "CFuse", "ArgumentParser", "Logging", "Histogram",
+      "Linux", "Reporting", "CFuse", "ArgumentParser", "Logging", "Histogram",
     ],
   ]
 

@@ -144,9 +144,12 @@ final class GuestRing {
   let offset: Int
   private(set) var available: UInt16 = 0
 
-  init(_ index: UInt32 = 0, size: Int = 16, userBase: UInt64 = GuestRing.userBase) throws {
+  /// - Parameter alarm: lets this side too survive a truncated file.
+  init(
+    _ index: UInt32 = 0, size: Int = 16, userBase: UInt64 = GuestRing.userBase, alarm: MemoryAlarm? = nil
+  ) throws {
     file = try MemoryFile.create("test-guest", byteCount: 1 << 20)
-    memory = try Mapping(file.file, byteCount: 1 << 20)
+    memory = try Mapping(file.file, byteCount: 1 << 20, alarm: alarm)
     kick = try Event()
     call = try Event()
     err = try Event()
