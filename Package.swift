@@ -85,6 +85,7 @@ let package = Package(
 
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
+    room("Block", ["Linux", "Wire"]),
 
     // The daemons.
     room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
@@ -108,6 +109,7 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
+    tests("BlockTests", ["Block", "Linux"]),
     tests("DaemonTests", ["Daemon", "Linux", "VhostUser"]),
     tests(
       "Hostile",
