@@ -90,6 +90,7 @@ let package = Package(
 
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
+    room("Block", ["Linux", "Wire"]),
 
     // What every program says to people and to programs.
     room("Reporting", ["Linux", argumentParser]),
@@ -117,6 +118,7 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
+    tests("BlockTests", ["Block", "Linux"]),
     tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(
       "Hostile",

@@ -94,6 +94,10 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 long clinux_copy_file_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t length, unsigned flags);
 int clinux_flock(int fd, int operation);
 int clinux_ofd_lock(int fd, int get, struct clinux_lock *lock);
+// Inode flags as chattr(1) shows them (FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h), and FS_NOCOW_FL among them.
+int clinux_inode_flags(int fd, uint32_t *flags);
+int clinux_set_inode_flags(int fd, uint32_t flags);
+uint32_t clinux_no_cow_flag(void);
 int clinux_ioctl(int fd, unsigned long request, void *argument);
 
 // Extended attributes, by descriptor and by path (no following of a final symlink for l*).
