@@ -34,9 +34,8 @@ import Testing
       "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire", "Linux",
     ],
     "Sources/martlet": [
-      "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire",
-      "Linux",
-      "CFuse", "ArgumentParser", "Logging", "Histogram",
+      "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "IOUring",
+      "Wire", "Linux", "CFuse", "ArgumentParser", "Logging", "Histogram",
     ],
   ]
 

@@ -53,6 +53,15 @@ struct SVG {
     body += "<path d=\"\(steps)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\"/>\n"
   }
 
+  /// About how wide a text is: the fonts differ, but not by much.
+  static func width(of text: String, size: Double) -> Double { Double(text.count) * size * 0.6 }
+
+  /// As much of a text as fits.
+  static func clipped(_ text: String, to width: Double, size: Double) -> String {
+    let most = max(Int(width / (size * 0.6)), 1)
+    return text.count <= most ? text : text.prefix(most - 3) + "..."
+  }
+
   /// One decimal at most; the document must not depend on a locale.
   private func n(_ value: Double) -> String {
     let tenths = Int((value * 10).rounded())
@@ -61,18 +70,27 @@ struct SVG {
   }
 }
 
-/// An axis from 0 with a round step.
-struct Axis {
-  let end: Double
+/// A logarithmic axis of ratios: doublings, with 1 in it.
+struct RatioAxis {
   let ticks: [Double]
 
-  init(upTo most: Double) {
-    var step = 0.5
-    // 0.5, 1, 2, 5, 10, ...: at most ten ticks.
-    for factor in [2.0, 2, 2.5, 2, 2, 2.5, 2, 2, 2.5] where most / step > 10 { step *= factor }
-    let count = Int((most / step).rounded(.up))
-    end = Double(count) * step
-    ticks = (0...count).map { Double($0) * step }
+  init(from least: Double, to most: Double) {
+    var low = 0.5
+    while low > least, low > 1.0 / 64 { low /= 2 }
+    var high = 2.0
+    while high < most, high < 1024 { high *= 2 }
+    var marks: [Double] = []
+    while low <= high {
+      marks.append(low)
+      low *= 2
+    }
+    ticks = marks
+  }
+
+  /// Where a value lies, from 0 to 1.
+  func part(_ value: Double) -> Double {
+    guard let first = ticks.first, let last = ticks.last else { return 0 }
+    return LogAxis.logarithm(min(max(value, first), last) / first) / LogAxis.logarithm(last / first)
   }
 }
 
@@ -113,7 +131,7 @@ struct LogAxis {
   }
 
   /// The natural logarithm, from its series: nothing of the C library is needed for a picture.
-  private static func logarithm(_ value: Double) -> Double {
+  static func logarithm(_ value: Double) -> Double {
     guard value > 0 else { return 0 }
     let exponent = Double(value.exponent)
     // ln(m) for m in [1, 2) by 2 * artanh((m - 1) / (m + 1)).
