@@ -96,8 +96,8 @@ let package = Package(
     program(
       "martlet",
       [
-        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "IOUring", "Wire", "Linux", "CFuse",
-        argumentParser, histogram,
+        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "BlockProtocol", "IOUring", "Wire", "Linux",
+        "CFuse", argumentParser, histogram,
       ]),
 
     // Tests and benches.

@@ -106,7 +106,7 @@ final class BenchRun {
         guard let runner = try contestant.runner(for: work) else { return }
         entry.runner = runner
         entry.meter = contestant.meter
-        _ = try runner.turn(nanoseconds: Self.warmUpNanoseconds, meter: nil)
+        if runner.needsWarmUp { _ = try runner.turn(nanoseconds: Self.warmUpNanoseconds, meter: nil) }
       }
       if entry.runner != nil || entry.outcome.failure != nil { entries.append(entry) }
     }

@@ -34,8 +34,14 @@ struct Sample {
 protocol Runner: AnyObject {
   /// Works for so long; a work that is one piece may take longer. With 0 it does as little as it can.
   func turn(nanoseconds: Int64, meter: ProcessMeter?) throws(HumanError) -> Sample
+  /// The first pass is like no other: one is done before anything is measured.
+  var needsWarmUp: Bool { get }
   /// Gives back what was taken for the work.
   func finish() throws(HumanError)
+}
+
+extension Runner {
+  var needsWarmUp: Bool { true }
 }
 
 protocol Contestant: AnyObject {

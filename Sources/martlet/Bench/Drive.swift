@@ -105,7 +105,7 @@ final class Drive<Lane: DrivenLane>: Runner {
     while true {
       var worked = false
       for (number, lane) in lanes.enumerated() {
-        while let used = try lane.take() {
+        while let used = try lane.takeAnswer() {
           worked = true
           try take(used, from: lane, number, &sample, until: end)
         }
@@ -128,14 +128,14 @@ final class Drive<Lane: DrivenLane>: Runner {
   }
 
   private func take(
-    _ used: (slot: Int, byteCount: Int), from lane: Lane, _ number: Int, _ sample: inout Sample, until end: Int64
+    _ used: (slot: Int, detail: Int), from lane: Lane, _ number: Int, _ sample: inout Sample, until end: Int64
   ) throws(FrontendError) {
     guard let load = loads[number][used.slot] else {
       throw .deviceFault("an answer came to a request that was not sent")
     }
     let progress: LoadProgress
     do throws(LoadError) {
-      progress = try load.advance(lane, used.slot, used.byteCount)
+      progress = try load.advance(lane, used.slot, used.detail)
     } catch {
       // The others on their way come back first, so that the session can be used again.
       wrong = wrong ?? error.message

@@ -33,21 +33,33 @@ protocol DrivenLane: AnyObject {
   var slotCount: Int { get }
   /// Requests in the device's hands.
   var inFlightCount: Int { get }
-  /// The next slot whose answer is there, and how many bytes the device wrote.
-  func take() throws(FrontendError) -> (slot: Int, byteCount: Int)?
+  /// The next slot whose answer is there, and what the ring says about it: the bytes that the device wrote, or the
+  /// status of a block request.
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)?
   /// Lets the device see what was sent.
   func flush()
   func wait(pollNanoseconds: Int64, timeoutNanoseconds: Int64) throws(FrontendError)
 }
 
-extension FuseLane: DrivenLane {}
+extension FuseLane: DrivenLane {
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)? {
+    try take().map { ($0.slot, $0.byteCount) }
+  }
+}
+
+extension BlockLane: DrivenLane {
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)? {
+    try take().map { ($0.slot, Int($0.status)) }
+  }
+}
 
 protocol Load<Lane>: AnyObject {
   associatedtype Lane: DrivenLane
   /// Sends the first request of an operation.
   func begin(_ lane: Lane, _ slot: Int)
-  /// Takes an answer of `byteCount` bytes.
-  func advance(_ lane: Lane, _ slot: Int, _ byteCount: Int) throws(LoadError) -> LoadProgress
+  /// Takes an answer.
+  /// - Parameter detail: see `DrivenLane.takeAnswer`.
+  func advance(_ lane: Lane, _ slot: Int, _ detail: Int) throws(LoadError) -> LoadProgress
   /// What has to be put right between two passes, unmeasured. Nil: nothing, so passes are as long as the clock says.
   var betweenPasses: (() throws(HumanError) -> Void)? { get }
   /// Gives back what the guest would hold at the end.

@@ -10,8 +10,8 @@ internal import Wire
 enum SourceTree {
   private static let directoryCount = 60
   private static let filesPerDirectory = 25
-  private static let unitCount = 12
-  private static let headerCount = 30
+  private static let unitCount = 10
+  private static let headerCount = 20
 
   static let unitNames = (0..<unitCount).map { "unit\($0).c" }
 
@@ -67,12 +67,12 @@ enum SourceTree {
       try HostFiles.makeDirectory(place)
       for number in 0..<headerCount {
         let below = number == 0 ? "" : "#include \"part\(number - 1).h\"\n"
-        let body = (0..<40).map { "static inline long part\(number)_\($0)(long a) { return a * \($0) + \(number); }\n" }
+        let body = (0..<12).map { "static inline long part\(number)_\($0)(long a) { return a * \($0) + \(number); }\n" }
         try HostFiles.write("#pragma once\n" + below + body.joined(), to: "\(place)/part\(number).h")
       }
       for number in 0..<unitCount {
         let last = headerCount - 1
-        let functions = (0..<30).map { index in
+        let functions = (0..<10).map { index in
           """
           long unit\(number)_\(index)(long a) {
             long sum = 0;

@@ -52,6 +52,9 @@ final class TreeRunner: Runner {
     return sample
   }
 
+  /// git looks closer at files that it sees for the first time; the others have no memory.
+  var needsWarmUp: Bool { work == .status }
+
   func finish() {}
 
   /// One pass; returns how many files that were.

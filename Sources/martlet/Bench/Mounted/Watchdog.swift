@@ -41,6 +41,7 @@ final class GuardedRunner: Runner {
     }
   }
 
+  var needsWarmUp: Bool { inner.needsWarmUp }
   func finish() throws(HumanError) { try inner.finish() }
 }
 

@@ -57,6 +57,8 @@ struct Outcome {
   var failure: String?
 
   static let percentiles: [Double] = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99]
+  /// Their names, in files.
+  static let percentileNames = percentiles.map { "p" + ($0 == $0.rounded() ? "\(Int($0))" : "\($0)") }
 
   var perSecond: Spread? { Spread(rounds.map { $0.perSecond }) }
   /// Of the backend, per operation.

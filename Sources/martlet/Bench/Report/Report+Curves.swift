@@ -4,8 +4,8 @@
 // Latency curves: percentiles against time, on a scale where each step to the right is rarer.
 
 extension Report {
-  /// Works whose curves say most, in the first mode that has them. No more than are looked at.
-  func curveChoices() -> [Comparison] {
+  /// Works whose curves say most, in the first mode that has them.
+  func curveChoices(atMost count: Int) -> [Comparison] {
     let names = [
       "lookup known", "create-unlink", "getattr", "randread 4k d1", "randread 4k d16", "randread 4k d32",
       "randwrite 4k d1", "randread 4k direct d32", "randread 4k direct d1", "randread 4k direct d128", "empty d1",
@@ -16,7 +16,7 @@ extension Report {
         comparison.work == name && comparison.outcomes.contains { !$0.latencies.isEmpty }
       }
     }
-    return Array(found.prefix(6))
+    return Array(found.prefix(count))
   }
 }
 

@@ -90,7 +90,7 @@ extension Outcome {
       "latency_ns": latencies.isEmpty
         ? .null
         : .object(
-          zip(Outcome.percentiles, latencies).map { JSON.Member(name: "p" + Format.tick($0), value: .count($1)) }),
+          zip(Outcome.percentileNames, latencies).map { JSON.Member(name: $0, value: .count($1)) }),
       "system_calls": systemCalls.map { counted in
         .object([
           "operations": .number(Int64(counted.operations)),

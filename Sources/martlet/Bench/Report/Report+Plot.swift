@@ -52,8 +52,9 @@ extension Report {
     let series = allSeries
     guard !series.isEmpty else { return nil }
     let groups = groups(series)
-    let curves = curveChoices()
     let barsHeight = groups.reduce(0) { $0 + $1.height } + Layout.bottom
+    // As many as stand beside the bars, but two in any case.
+    let curves = curveChoices(atMost: max(Int(barsHeight / Curve.height), 2))
     let curvesHeight = Double(curves.count) * Curve.height
     let barsRight = Layout.margin + Layout.labelWidth + Layout.barsWidth + Layout.figureWidth
     let width = barsRight + (curves.isEmpty ? 0 : Layout.gap + Curve.width) + Layout.margin
@@ -81,6 +82,8 @@ extension Report {
   private func groups(_ series: [Series]) -> [Group] {
     var order: [String] = []
     for comparison in comparisons where !order.contains(comparison.work) { order.append(comparison.work) }
+    let kinds = order.map { Report.kind(of: $0) }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    order = kinds.flatMap { kind in order.filter { Report.kind(of: $0) == kind } }
     var heading = ""
     return order.compactMap { work in
       let bars = series.enumerated().compactMap { index, series -> Bar? in
@@ -100,7 +103,8 @@ extension Report {
   private static func kind(of work: String) -> String {
     for (word, kind) in [
       (" 4k", "4 KiB"), (" 128k", "128 KiB"), (" 1m", "1 MiB"), ("memory", "memory"), ("tree", "whole loads"),
-      ("git", "whole loads"), ("compile", "whole loads"), ("empty", "empty requests"),
+      ("git", "whole loads"), ("compile", "whole loads"), ("empty", "requests without work"),
+      ("getattr root", "requests with one system call"),
     ] where work.contains(word) {
       return kind
     }
@@ -112,7 +116,8 @@ extension Report {
     let rivals = series.reduce(into: [String]()) { if !$0.contains($1.rival) { $0.append($1.rival) } }
     svg.text(Layout.margin, 32, "\(ours) against \(rivals.joined(separator: " and "))", size: 20, isBold: true)
     let facts = facts.map { "\($0.name): \($0.value)" }.joined(separator: "; ")
-    svg.text(Layout.margin, 52, SVG.clipped(facts, to: width - 2 * Layout.margin, size: 11), size: 11, colour: "#555555")
+    svg.text(
+      Layout.margin, 52, SVG.clipped(facts, to: width - 2 * Layout.margin, size: 11), size: 11, colour: "#555555")
     var x = Layout.margin
     for (index, entry) in series.enumerated() {
       let label = rivals.count > 1 ? "\(entry.mode), \(entry.rival)" : "mode \(entry.mode)"
@@ -146,7 +151,9 @@ extension Report {
     }
     for tick in scale.ticks {
       svg.line(place(tick), top, place(tick), top + height, tick == 1 ? "#333333" : "#d5d8dc", tick == 1 ? 1.5 : 1)
-      svg.text(place(tick), top + height + 16, Format.tick(tick), size: 11, anchor: "middle")
+      svg.text(
+        place(tick), top + height + 16, tick < 1 ? "1/\(Format.tick(1 / tick))" : Format.tick(tick), size: 11,
+        anchor: "middle")
     }
     svg.text(
       left + Layout.barsWidth / 2, top + height + 36, "times as fast (memory: times as small); logarithmic", size: 12,

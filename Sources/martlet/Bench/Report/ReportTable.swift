@@ -83,7 +83,7 @@ extension Report {
 
   private static func verdict(_ value: Double?, atLeast goal: Double?) -> String {
     guard let value, let goal else { return "" }
-    return "\(Format.fixed(goal, 1)) \(value >= goal ? "met" : "MISSED")"
+    return "\(Format.tick(goal)) \(value >= goal ? "met" : "MISSED")"
   }
 
   private static func part(_ value: Double?, of other: Double?, goal: Double?) -> String {

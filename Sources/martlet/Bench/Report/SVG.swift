@@ -102,20 +102,20 @@ struct LogAxis {
     var low = 1e-3
     while low * 10 <= least { low *= 10 }
     var marks: [Double] = []
-    while low < most * 10 {
+    while low < most * 100 {
       marks += [low, low * 2, low * 5]
       low *= 10
     }
+    let inside = LogAxis.around(least, most, in: marks)
+    // Over a wide range the powers of ten say enough.
+    ticks = inside.count <= 7 ? inside : LogAxis.around(least, most, in: marks.filter { LogAxis.isPowerOfTen($0) })
+  }
+
+  /// The marks from the last one below to the first one above.
+  private static func around(_ least: Double, _ most: Double, in marks: [Double]) -> [Double] {
     let first = (marks.lastIndex { $0 <= least }) ?? 0
-    let last = max((marks.firstIndex { $0 >= most }) ?? marks.count - 1, first + 1)
-    var inside = Array(marks[first...last])
-    // Over a wide range the powers of ten say enough, with the ends.
-    if inside.count > 8 {
-      inside = inside.enumerated().filter { index, mark in
-        index == 0 || index == inside.count - 1 || LogAxis.isPowerOfTen(mark)
-      }.map { $0.element }
-    }
-    ticks = inside
+    let last = max((marks.firstIndex { $0 >= most }) ?? marks.count - 1, min(first + 1, marks.count - 1))
+    return Array(marks[first...last])
   }
 
   private static func isPowerOfTen(_ value: Double) -> Bool {

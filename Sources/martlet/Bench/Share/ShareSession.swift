@@ -89,6 +89,7 @@ final class ShareSession: DrivenSession, Contestant {
     do {
       return try body()
     } catch {
+      if isGone { throw failure(.closed) }
       throw .failure("\(backend.spec.name): \(what) failed: \(error)\(backend.lastWords)")
     }
   }
@@ -108,7 +109,7 @@ final class ShareSession: DrivenSession, Contestant {
       forgets.flush()
       while forgets.inFlightCount > 0 { try reapForgets(&free) }
     } catch {
-      throw .failure("\(backend.spec.name): FORGET failed: \(error)\(backend.lastWords)")
+      throw failure(error)
     }
   }
 
@@ -136,7 +137,7 @@ final class ShareSession: DrivenSession, Contestant {
 
   /// Ends the mount; the backend may serve another afterwards.
   func close() {
-    try? client.destroy()
+    if !isGone { try? client.destroy() }
     connection.close()
     backend.stop()
   }

@@ -12,12 +12,13 @@ enum ShareWorks {
 
   /// Straight through virtqueues.
   static func queues(_ queueCount: Int) -> [Work] {
-    metadata + data(Self.isEssential, Self.isQuick).map { work in
-      var work = work
-      // Jobs of a guest run on several processors, and each has its queue.
-      if work.jobs > 1 { work.queues = min(queueCount, work.jobs) }
-      return work
-    }
+    metadata
+      + data(Self.isEssential, Self.isQuick).map { work in
+        var work = work
+        // Jobs of a guest run on several processors, and each has its queue.
+        if work.jobs > 1 { work.queues = min(queueCount, work.jobs) }
+        return work
+      }
   }
 
   /// Through the mount: what a program on the host sees.
@@ -31,8 +32,10 @@ enum ShareWorks {
     ]
     + data(
       { pattern, depth, jobs in
-        jobs == 1 && pattern.byteCount == 4 << 10 && pattern.isRandom && (depth == 1 || depth == 16)
-          || pattern.byteCount == 1 << 20 && !pattern.isRandom && depth == 1
+        let isSmall = pattern.byteCount == 4 << 10 && pattern.isRandom
+        if jobs > 1 { return isSmall && pattern.isDirect && depth == 16 }
+        if isSmall { return depth == 1 || depth == 16 }
+        return pattern.byteCount == 1 << 20 && !pattern.isRandom && depth == 1
       },
       { pattern, depth, jobs in
         jobs == 1 && pattern.byteCount == 4 << 10 && pattern.isRandom && pattern.isDirect && depth == 1
