@@ -88,7 +88,9 @@ public final class VhostUserDriver {
     }
     let most = wishes.takesFewerQueues ? backendQueueCount ?? .max : .max
     for index in 0..<min(wishes.queueCount, most) {
-      queues.append(try DriverQueue(index: index, size: wishes.queueSize, ram: ram, features: features))
+      let queue = try DriverQueue(index: index, size: wishes.queueSize, ram: ram, features: features)
+      queue.connection = connection.socket.file
+      queues.append(queue)
     }
   }
 

@@ -104,6 +104,11 @@ extension File {
     try answered { clinux_fsync(raw, dataOnly ? 1 : 0) }
   }
 
+  /// posix_fadvise(2), POSIX_FADV_DONTNEED: the kernel forgets the clean pages that it keeps of this file. A wish.
+  public func dropCachedPages() {
+    _ = posix_fadvise(raw, 0, 0, POSIX_FADV_DONTNEED)
+  }
+
   /// syncfs(2): the whole file system this file is on.
   public func syncFileSystem() throws(Errno) {
     try answered { clinux_syncfs(raw) }

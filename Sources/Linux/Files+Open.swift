@@ -45,6 +45,8 @@ public enum AtFlags {
   public static let symlinkFollow: Int32 = 0x400
   public static let noAutomount: Int32 = 0x800
   public static let emptyPath: Int32 = 0x1000
+  /// AT_STATX_FORCE_SYNC: ask the server of a remote file system, whatever is cached.
+  public static let forceSync: Int32 = 0x2000
 }
 
 /// What statx(2) tells about a file.

@@ -35,8 +35,8 @@ import Testing
       "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire", "Linux",
     ],
     "Sources/martlet": [
-      "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire",
-      "Linux", "Reporting", "CFuse", "ArgumentParser", "Logging", "Histogram",
+      "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "IOUring",
+      "Wire", "Linux", "Reporting", "CFuse", "ArgumentParser", "Logging", "Histogram",
     ],
   ]
 

@@ -70,7 +70,9 @@ public final class FuseLane {
           head: try queue.reserve(token: UInt64(index)),
           table: try queue.ram.allocate(16 * (pages + 4), alignment: 16),
           control: try queue.ram.allocate(Self.controlByteCount, alignment: UInt64(Self.pageByteCount)),
-          data: try queue.ram.allocate(max(dataByteCount, 8), alignment: UInt64(Self.pageByteCount))))
+          // Not cleared: memory that no request uses is never touched.
+          data: try queue.ram.allocate(
+            max(dataByteCount, 8), alignment: UInt64(Self.pageByteCount), clearing: false)))
     }
   }
 

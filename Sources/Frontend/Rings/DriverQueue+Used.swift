@@ -77,8 +77,11 @@ extension DriverQueue {
     fullFence()
   }
 
+  /// How often a wait looks whether the backend is still there.
+  private static var lookAfterNanoseconds: Int64 { 200_000_000 }
+
   /// Waits until a chain can be taken back.
-  /// - Throws: `timedOut`; `deviceFault` if the device signalled that it gave the queue up, or used a chain and never
+  /// - Throws: `timedOut`; `closed` if the backend let go of its connection; `deviceFault` if the device signalled that it gave the queue up, or used a chain and never
   ///   called.
   public func wait(timeoutNanoseconds: Int64 = FrontendConnection.defaultTimeoutNanoseconds) throws(FrontendError) {
     let deadline = Clock.monotonic + timeoutNanoseconds
@@ -87,8 +90,14 @@ extension DriverQueue {
       if hasUsed { return }
       let left = deadline - Clock.monotonic
       guard left > 0 else { throw .timedOut }
-      let ready = Poll.wait(callEvent.file, errorEvent.file, timeoutNanoseconds: left)
+      let ready = Poll.wait(
+        callEvent.file, errorEvent.file, timeoutNanoseconds: min(left, Self.lookAfterNanoseconds))
       if !ready.first.isEmpty { callEvent.drain() }
+      if ready.first.isEmpty, !hasUsed, let connection,
+        Poll.wait(connection, nil, timeoutNanoseconds: 0).first.contains(.hangUp)
+      {
+        throw .closed
+      }
       if ready.second.contains(.input), !hasUsed {
         throw .deviceFault("the device gave up queue \(index)")
       }

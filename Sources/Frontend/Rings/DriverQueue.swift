@@ -33,6 +33,8 @@ public final class DriverQueue {
   public let callEvent: Event
   /// Signalled by the device when it gives the queue up.
   public let errorEvent: Event
+  /// The connection to the backend: waits end when it hangs up. Nil if nobody looks.
+  public var connection: File?
 
   struct Chain {
     var descriptorCount = 0

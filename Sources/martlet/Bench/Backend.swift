@@ -10,15 +10,14 @@ struct BackendSpec {
   enum Source {
     /// Somebody else started it; it listens here.
     case socket(String)
-    /// Started with these arguments in front of those of the mode.
+    /// Started with these arguments behind its own.
     case program(String, [String])
   }
 
   /// What the tables call it.
   let name: String
   let source: Source
-  /// The one that all others are compared with.
-  let isOurs: Bool
+  let role: Role
 
   /// It is started here, and so can be started anew.
   var isProgram: Bool { if case .program = source { true } else { false } }
@@ -57,18 +56,22 @@ final class RunningBackend {
   private static let stopNanoseconds: Int64 = 5_000_000_000
 
   /// Starts the backend if it is a program, and waits until it listens.
-  init(_ spec: BackendSpec, mode: BenchMode, sharing directory: String, in folder: String) throws(HumanError) {
+  /// - Parameters:
+  ///   - arguments: of the program, in front of those of the spec, for a socket at a path.
+  ///   - folder: for the socket and the log.
+  ///   - number: tells several of the same name apart.
+  init(
+    _ spec: BackendSpec, in folder: String, number: Int = 0, _ arguments: (_ socket: String) -> [String]
+  ) throws(HumanError) {
     self.spec = spec
-    logPath = "\(folder)/\(spec.name).log"
+    logPath = "\(folder)/\(spec.name)-\(number).log"
     switch spec.source {
     case .socket(let path):
       socketPath = path
       child = nil
-    case .program(let program, let arguments):
-      socketPath = "\(folder)/\(spec.name).sock"
-      let line =
-        [program, "--socket-path=\(socketPath)", "--shared-dir=\(directory)", "--allow-direct-io"] + arguments
-        + mode.arguments
+    case .program(let program, let more):
+      socketPath = "\(folder)/\(spec.name)-\(number).sock"
+      let line = [program] + arguments(socketPath) + more
       do {
         let log = try Path(logPath).open(
           flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
@@ -77,7 +80,12 @@ final class RunningBackend {
         throw .failure("cannot start \(program): \(error.message)")
       }
     }
-    try waitUntilItListens()
+    do throws(HumanError) {
+      try waitUntilItListens()
+    } catch {
+      stop()
+      throw error
+    }
   }
 
   private func waitUntilItListens() throws(HumanError) {

@@ -1,158 +1,184 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The order of a run. Within a work the backends take turns, round after round (A B A B), so that what else the machine
-// does falls on all of them alike.
+// The order of a run. Within a work the contestants take turns, round after round (A B A B), so that what else the
+// machine does falls on all of them alike. After each work the report goes to its files: a run that is ended loses
+// nothing that was measured.
 
 internal import Frontend
-internal import FuseProtocol
+internal import Histogram
 internal import Linux
+
+/// How long turns are.
+struct Pace {
+  /// Turns of each contestant per work.
+  var rounds = 5
+  /// Length of a turn; nil divides the time until `deadline`.
+  var nanoseconds: Int64?
+  /// When the whole run shall be over.
+  var deadline: Int64?
+
+  private static let least: Int64 = 30_000_000
+  private static let usual: Int64 = 500_000_000
+  private static let most: Int64 = 2_000_000_000
+
+  /// - Parameters:
+  ///   - turns: how many there are still to come.
+  ///   - others: what the rest of the run takes beside them.
+  func turn(of turns: Int, beside others: Int64) -> Int64 {
+    if let nanoseconds { return nanoseconds }
+    guard let deadline else { return Pace.usual }
+    return min(max((deadline - Clock.monotonic - others) / Int64(max(turns, 1)), Pace.least), Pace.most)
+  }
+}
 
 /// What to measure and how.
 struct BenchPlan {
-  var backends: [BackendSpec]
   var modes: [BenchMode]
   var works: [Work]
-  var rounds: Int
-  var nanoseconds: Int64
-  var pollNanoseconds: Int64
-  var queues: Int
+  var pace: Pace
   var countsSystemCalls: Bool
-  /// Process to meter behind a backend that was not started here.
-  var process: Int32?
-  /// The shared directory, made for the run.
-  var directory: String
   /// Sockets and logs.
   var folder: String
+  var files: ReportFiles
+  var hasRival: Bool
+  /// Whether a work says something in a mode, and what is promised of it there.
+  var belongs: (Work, BenchMode) -> Bool = { _, _ in true }
+  var goals: (Work, BenchMode) -> Goals = { work, _ in work.goals }
+  /// Starts everybody, ours first.
+  var enroll: (BenchMode) throws(HumanError) -> [any Contestant]
 }
 
 final class BenchRun {
   private let plan: BenchPlan
   private let progress: Progress
-  private(set) var report = Report()
+  private let interruption: Interruption
+  private(set) var report: Report
+  /// Works still to be done.
+  private var left: Int
+  /// What a work takes beside its turns: preparation, warm-up, counting.
+  private var besides: Int64 = 700_000_000
 
   private static let warmUpNanoseconds: Int64 = 50_000_000
   private static let tracedNanoseconds: Int64 = 300_000_000
-  private static let memoryRounds = 3
 
-  init(_ plan: BenchPlan) {
+  /// - Parameter report: what an earlier run measured; it is not measured again.
+  init(_ plan: BenchPlan, interruption: Interruption, continuing report: Report = Report()) {
     self.plan = plan
-    let steps = plan.modes.reduce(0) { sum, mode in
-      sum + plan.works.count { $0.belongs(to: mode) }
+    self.interruption = interruption
+    self.report = report
+    left = plan.modes.reduce(0) { sum, mode in
+      sum + plan.works.count { plan.belongs($0, mode) && !report.has($0, in: mode) }
     }
-    progress = Progress(steps: steps)
+    progress = Progress(steps: left)
   }
 
-  func run() throws(HumanError) -> Report {
-    report.facts = Report.machine()
+  func run() throws(HumanError) {
+    if report.facts.isEmpty { report.facts = Report.machine() }
     defer { progress.clear() }
     for mode in plan.modes { try run(mode) }
-    return report
   }
 
   private func run(_ mode: BenchMode) throws(HumanError) {
-    let works = plan.works.filter { $0.belongs(to: mode) }
-    let driven = works.filter { if case .memory = $0.kind { false } else { true } }
-    if !driven.isEmpty {
-      var running: [RunningBackend] = []
-      defer { for backend in running { backend.stop() } }
-      var sessions: [ShareSession] = []
-      defer { for session in sessions { session.close() } }
-      for (number, spec) in plan.backends.enumerated() {
-        let backend = try RunningBackend(spec, mode: mode, sharing: plan.directory, in: plan.folder)
-        running.append(backend)
-        sessions.append(try ShareSession(backend, number: number, queues: plan.queues))
-      }
-      for work in driven {
-        progress.begin("\(mode.name): \(work.name)")
-        report.comparisons.append(try compare(work, mode, sessions))
-      }
-    }
+    let works = plan.works.filter { plan.belongs($0, mode) && !report.has($0, in: mode) }
+    guard !works.isEmpty else { return }
+    let contestants = try plan.enroll(mode)
+    defer { for contestant in contestants { contestant.close() } }
     for work in works {
-      guard case .memory = work.kind, plan.backends.allSatisfy({ $0.isProgram }) else { continue }
       progress.begin("\(mode.name): \(work.name)")
-      report.comparisons.append(try weigh(work, mode))
+      let comparison = try compare(work, mode, contestants)
+      left -= 1
+      guard !comparison.outcomes.isEmpty else { continue }
+      report.comparisons.append(comparison)
+      try plan.files.write(report)
     }
   }
 
-  private func compare(_ work: Work, _ mode: BenchMode, _ sessions: [ShareSession]) throws(HumanError) -> Comparison {
-    let settings = DriveSettings(
-      depth: work.depth, queues: work.queues, nanoseconds: plan.nanoseconds, pollNanoseconds: plan.pollNanoseconds)
-    var outcomes = sessions.map { Outcome(backend: $0.backend.spec.name, isOurs: $0.backend.spec.isOurs) }
-    var drives: [(drive: Drive, meter: ProcessMeter?, load: any Load)] = []
-    for session in sessions {
-      guard let load = try work.load(session) else { preconditionFailure("\(work.name) is not driven") }
-      var warmUp = settings
-      warmUp.nanoseconds = Self.warmUpNanoseconds
-      var first = Drive(session, load, warmUp)
-      drives.append((Drive(session, load, settings), session.backend.meter(peer: plan.process), load))
-      try attempt(&outcomes[drives.count - 1], session) { (_) throws(HumanError) in
-        _ = try first.run(meter: nil)
+  private func compare(
+    _ work: Work, _ mode: BenchMode, _ contestants: [any Contestant]
+  ) throws(HumanError) -> Comparison {
+    let start = Clock.monotonic
+    var entries: [Entry] = []
+    for contestant in contestants {
+      try interruption.check()
+      var entry = Entry(contestant)
+      try entry.attempt { (entry) throws(HumanError) in
+        guard let runner = try contestant.runner(for: work) else { return }
+        entry.runner = runner
+        entry.meter = contestant.meter
+        if runner.needsWarmUp { _ = try runner.turn(nanoseconds: Self.warmUpNanoseconds, meter: nil) }
       }
+      if entry.runner != nil || entry.outcome.failure != nil { entries.append(entry) }
     }
-    let host = HostLoop(work, in: plan.directory)
-    var hostOutcome = Outcome(backend: HostLoop.name, isOurs: false)
-    for round in 0..<plan.rounds {
-      for index in drives.indices {
-        progress.show("round \(round + 1) of \(plan.rounds), \(outcomes[index].backend)")
-        try attempt(&outcomes[index], sessions[index]) { (outcome) throws(HumanError) in
-          outcome.samples.append(try drives[index].drive.run(meter: drives[index].meter))
+    var latencies = entries.map { _ in Sample().latencies }
+    let turn = plan.pace.turn(of: left * plan.pace.rounds * max(entries.count, 1), beside: besides * Int64(left))
+    defer {
+      let turns = turn * Int64(plan.pace.rounds * entries.count)
+      besides = (besides * 3 + max(Clock.monotonic - start - turns, 0)) / 4
+    }
+    for round in 0..<plan.pace.rounds {
+      for index in entries.indices {
+        try interruption.check()
+        progress.show("round \(round + 1) of \(plan.pace.rounds), \(entries[index].outcome.name)")
+        try entries[index].attempt { (entry) throws(HumanError) in
+          guard let sample = try entry.runner?.turn(nanoseconds: turn, meter: entry.meter) else { return }
+          entry.outcome.rounds.append(Round(sample))
+          latencies[index].add(sample.latencies)
         }
       }
-      if let sample = try host?.run(nanoseconds: plan.nanoseconds) { hostOutcome.samples.append(sample) }
     }
-    for index in drives.indices where plan.countsSystemCalls {
-      guard let meter = drives[index].meter else { continue }
-      progress.show("system calls, \(outcomes[index].backend)")
-      var traced = settings
-      traced.nanoseconds = Self.tracedNanoseconds
-      var drive = Drive(sessions[index], drives[index].load, traced)
-      try attempt(&outcomes[index], sessions[index]) { (outcome) throws(HumanError) in
-        outcome.systemCalls = try SystemCallCount.take(meter, in: plan.folder, &drive)
-      }
+    for index in entries.indices {
+      try interruption.check()
+      entries[index].outcome.set(latenciesOf: latencies[index])
+      entries[index].outcome.residentBytes = entries[index].meter?.anonymousBytes
+      try entries[index].attempt { (entry) throws(HumanError) in try self.count(&entry) }
+      try entries[index].attempt { (entry) throws(HumanError) in try entry.runner?.finish() }
     }
-    for entry in drives { try entry.load.finish() }
-    if !hostOutcome.samples.isEmpty { outcomes.append(hostOutcome) }
-    return Comparison(mode: mode.name, work: work, outcomes: outcomes)
+    return Comparison(
+      mode: mode.name, work: work.name, depth: work.depth, jobs: work.jobs, goals: plan.goals(work, mode),
+      outcomes: entries.map { $0.outcome })
   }
 
-  /// Runs a part of a work on one backend. A backend that answers wrongly is out of this work, one that is gone ends
-  /// the run.
-  private func attempt(
-    _ outcome: inout Outcome, _ session: ShareSession, _ body: (inout Outcome) throws(HumanError) -> Void
-  ) throws(HumanError) {
-    guard outcome.failure == nil else { return }
-    do throws(HumanError) {
-      try body(&outcome)
-    } catch {
-      if session.backend.end != nil || !session.isAlive { throw error }
-      outcome.failure = error.message
-      outcome.samples = []
+  private func count(_ entry: inout Entry) throws(HumanError) {
+    guard plan.countsSystemCalls, let meter = entry.meter, let runner = entry.runner, entry.outcome.role != .reference
+    else { return }
+    progress.show("system calls, \(entry.outcome.name)")
+    entry.outcome.systemCalls = try SystemCallCount.take(meter, in: plan.folder) { () throws(HumanError) in
+      try runner.turn(nanoseconds: Self.tracedNanoseconds, meter: nil)
     }
   }
 
-  /// Memory for the inodes of a large directory. Each sample needs a backend that has known nothing before.
-  private func weigh(_ work: Work, _ mode: BenchMode) throws(HumanError) -> Comparison {
-    var outcomes = plan.backends.map { Outcome(backend: $0.name, isOurs: $0.isOurs) }
-    for round in 0..<min(plan.rounds, Self.memoryRounds) {
-      for (index, spec) in plan.backends.enumerated() {
-        progress.show("round \(round + 1), \(spec.name)")
-        let backend = try RunningBackend(spec, mode: mode, sharing: plan.directory, in: plan.folder)
-        defer { backend.stop() }
-        let session = try ShareSession(backend, number: index, queues: 1)
-        defer { session.close() }
-        guard let meter = backend.meter(peer: nil) else { continue }
-        let before = meter.anonymousBytes
-        let load = try ListLoad(
-          ShareFiles.directory(of: Work.largeDirectory), entryCount: Work.largeDirectory, keepsReferences: true,
-          session)
-        var drive = Drive(
-          session, load, DriveSettings(depth: 1, queues: 1, nanoseconds: 0, pollNanoseconds: plan.pollNanoseconds))
-        _ = try drive.run(meter: nil)
-        let grown = meter.anonymousBytes - before
-        outcomes[index].inodeBytes.append(Double(grown) / Double(Work.largeDirectory))
+  /// A contestant in one work.
+  private struct Entry {
+    let contestant: any Contestant
+    var runner: (any Runner)?
+    var meter: ProcessMeter?
+    var outcome: Outcome
+
+    init(_ contestant: any Contestant) {
+      self.contestant = contestant
+      outcome = Outcome(name: contestant.name, role: contestant.role)
+    }
+
+    /// Runs a part of a work. A backend that answers wrongly is out of this work, one that is gone ends the run.
+    mutating func attempt(_ body: (inout Entry) throws(HumanError) -> Void) throws(HumanError) {
+      guard outcome.failure == nil else { return }
+      do throws(HumanError) {
+        try body(&self)
+      } catch {
+        guard contestant.isUsable else { throw error }
+        outcome.failure = error.message
+        outcome.rounds = []
       }
     }
-    return Comparison(mode: mode.name, work: work, outcomes: outcomes)
+  }
+}
+
+extension Round {
+  init(_ sample: Sample) {
+    operations = sample.operations
+    nanoseconds = sample.nanoseconds
+    processorNanoseconds = sample.processorNanoseconds
+    inodeBytes = sample.inodeBytes
   }
 }

@@ -36,6 +36,7 @@ enum HostFiles {
   struct Entry {
     let name: String
     let isDirectory: Bool
+    let isRegular: Bool
   }
 
   /// Names in a directory, without "." and "..".
@@ -51,22 +52,35 @@ enum HostFiles {
       while let length = records.load(UInt16.self, at: offset + 16), length > 19 {
         var reader = ByteReader(records.dropFirst(offset + 19).prefix(Int(length) - 19))
         if let name = reader.readName(), !name.equals("."), !name.equals("..") {
-          let isDirectory = records.load(UInt8.self, at: offset + 18) == 4
-          found.append(Entry(name: name.description, isDirectory: isDirectory))
+          // DT_DIR is 4, DT_REG 8.
+          let type = records.load(UInt8.self, at: offset + 18)
+          found.append(Entry(name: name.description, isDirectory: type == 4, isRegular: type == 8))
         }
         offset += Int(length)
       }
     }
   }
 
-  /// Makes or replaces a file.
-  static func write(_ text: String, to path: String) throws(HumanError) {
+  /// Makes or replaces a file, as a whole.
+  static func replace(_ path: String, with text: String) throws(HumanError) {
+    let draft = path + ".new"
     do {
-      let file = try Path(path).open(
-        flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
-      try file.file.write(text)
+      // A pipe or /dev/stdout takes the text as it is.
+      if let status = try? Path(path).status(), !status.isRegular { return try write(text, to: path) }
+      try write(text, to: draft)
+      try withName(path) { (name) throws(Errno) in
+        let scratch = Scratch(byteCount: 4096)
+        guard let old = CName.joining(Array(draft.utf8), CName(""), in: scratch.segment) else { throw .nameTooLong }
+        try File.currentDirectory.rename(old, to: File.currentDirectory, name, flags: 0)
+      }
     } catch {
       throw .failure("cannot write \(path): \(error.message)")
     }
+  }
+
+  static func write(_ text: String, to path: String) throws(Errno) {
+    let file = try Path(path).open(
+      flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
+    try file.file.write(text)
   }
 }

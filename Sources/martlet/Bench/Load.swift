@@ -4,10 +4,9 @@
 // What a slot does over and over. An operation is one or more requests in a row; a load keeps where each slot stands.
 // Called for every answer: no allocation, no look-ups.
 
-internal import FuseProtocol
 internal import Frontend
+internal import FuseProtocol
 internal import Linux
-internal import Wire
 
 /// An answer that a load did not expect.
 struct LoadError: Error {
@@ -28,13 +27,39 @@ enum LoadProgress {
   case done(Int)
 }
 
-protocol Load: AnyObject {
-  /// The share's bytes that one operation moves; 0 for metadata.
-  var transferByteCount: Int { get }
+/// Requests in flight on one queue. Has one owner.
+protocol DrivenLane: AnyObject {
+  var queue: DriverQueue { get }
+  var slotCount: Int { get }
+  /// Requests in the device's hands.
+  var inFlightCount: Int { get }
+  /// The next slot whose answer is there, and what the ring says about it: the bytes that the device wrote, or the
+  /// status of a block request.
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)?
+  /// Lets the device see what was sent.
+  func flush()
+  func wait(pollNanoseconds: Int64, timeoutNanoseconds: Int64) throws(FrontendError)
+}
+
+extension FuseLane: DrivenLane {
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)? {
+    try take().map { ($0.slot, $0.byteCount) }
+  }
+}
+
+extension BlockLane: DrivenLane {
+  func takeAnswer() throws(FrontendError) -> (slot: Int, detail: Int)? {
+    try take().map { ($0.slot, Int($0.status)) }
+  }
+}
+
+protocol Load<Lane>: AnyObject {
+  associatedtype Lane: DrivenLane
   /// Sends the first request of an operation.
-  func begin(_ lane: FuseLane, _ slot: Int)
-  /// Takes an answer of `byteCount` bytes.
-  func advance(_ lane: FuseLane, _ slot: Int, _ byteCount: Int) throws(LoadError) -> LoadProgress
+  func begin(_ lane: Lane, _ slot: Int)
+  /// Takes an answer.
+  /// - Parameter detail: see `DrivenLane.takeAnswer`.
+  func advance(_ lane: Lane, _ slot: Int, _ detail: Int) throws(LoadError) -> LoadProgress
   /// What has to be put right between two passes, unmeasured. Nil: nothing, so passes are as long as the clock says.
   var betweenPasses: (() throws(HumanError) -> Void)? { get }
   /// Gives back what the guest would hold at the end.
@@ -42,101 +67,6 @@ protocol Load: AnyObject {
 }
 
 extension Load {
-  var transferByteCount: Int { 0 }
   var betweenPasses: (() throws(HumanError) -> Void)? { nil }
   func finish() throws(HumanError) {}
-}
-
-/// Numbers without a pattern, the same in every run (SplitMix64).
-struct Dice {
-  private var state: UInt64
-
-  init(_ seed: UInt64) {
-    state = seed
-  }
-
-  mutating func below(_ limit: UInt64) -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    value ^= value >> 31
-    return value.multipliedFullWidth(by: limit).high
-  }
-}
-
-/// READs or WRITEs of one size in one open file.
-final class DataLoad: Load {
-  struct Pattern {
-    let writes: Bool
-    let isRandom: Bool
-    let byteCount: Int
-    let isDirect: Bool
-  }
-
-  let transferByteCount: Int
-  private let session: ShareSession
-  private let pattern: Pattern
-  private let node: UInt64
-  private let handle: UInt64
-  private let blockCount: UInt64
-  private let shape: FuseShape
-  private let openFlags: UInt32
-  private var dice = Dice(42)
-  private var next: UInt64 = 0
-
-  init(_ pattern: Pattern, _ session: ShareSession, file: String, byteCount: Int) throws(HumanError) {
-    self.pattern = pattern
-    self.session = session
-    transferByteCount = pattern.byteCount
-    blockCount = UInt64(byteCount / pattern.byteCount)
-    let access = pattern.writes ? OpenFlags.readWrite : OpenFlags.readOnly
-    openFlags = UInt32(bitPattern: access | (pattern.isDirect ? OpenFlags.direct : 0))
-    let flags = openFlags
-    node = try session.orFail("LOOKUP") { () throws(FuseError) in
-      try session.client.lookup(Fuse.rootID, file).nodeid
-    }
-    let node = node
-    handle = try session.orFail("OPEN") { () throws(FuseError) in try session.client.open(node, flags: flags).fh }
-    shape =
-      pattern.writes
-      ? FuseShape(
-        argumentByteCount: FuseWriteIn.byteCount, sentByteCount: pattern.byteCount,
-        replyByteCount: FuseWriteOut.byteCount)
-      : FuseShape(argumentByteCount: FuseReadIn.byteCount, receivedByteCount: pattern.byteCount)
-  }
-
-  func begin(_ lane: FuseLane, _ slot: Int) {
-    let block: UInt64
-    if pattern.isRandom {
-      block = dice.below(blockCount)
-    } else {
-      block = next
-      next = next &+ 1 == blockCount ? 0 : next &+ 1
-    }
-    let offset = block &* UInt64(pattern.byteCount)
-    if pattern.writes {
-      lane.arguments(of: slot).store(
-        FuseWriteIn(fh: handle, offset: offset, size: UInt32(pattern.byteCount), flags: openFlags))
-    } else {
-      lane.arguments(of: slot).store(
-        FuseReadIn(fh: handle, offset: offset, size: UInt32(pattern.byteCount), flags: openFlags))
-    }
-    lane.send(slot, pattern.writes ? .write : .read, node: node, shape)
-  }
-
-  func advance(_ lane: FuseLane, _ slot: Int, _ byteCount: Int) throws(LoadError) -> LoadProgress {
-    try LoadError.check(lane.answer(of: slot), pattern.writes ? .write : .read)
-    let moved =
-      pattern.writes
-      ? Int(lane.reply(of: slot).load(UInt32.self) ?? 0) : byteCount - FuseOutHeader.byteCount
-    guard moved == pattern.byteCount else { throw LoadError(message: "\(moved) of \(pattern.byteCount) bytes moved") }
-    return .done(1)
-  }
-
-  func finish() throws(HumanError) {
-    let (node, handle) = (node, handle)
-    try session.orFail("RELEASE") { () throws(FuseError) in try session.client.release(node, handle) }
-    try session.forget([(node, 1)])
-  }
 }

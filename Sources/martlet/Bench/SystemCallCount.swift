@@ -4,7 +4,6 @@
 // System calls per operation, counted by strace in a pass of its own: a traced backend is several times slower, so
 // nothing else is taken from that pass.
 
-internal import Frontend
 internal import Linux
 
 /// Calls of a backend during one pass.
@@ -26,9 +25,9 @@ struct SystemCallCount {
 
   private static let attachNanoseconds: Int64 = 5_000_000_000
 
-  /// Runs `drive` under strace. Nil if strace cannot be started or cannot attach.
+  /// Takes a turn with the backend under strace. Nil if strace cannot be started or cannot attach.
   static func take(
-    _ meter: ProcessMeter, in folder: String, _ drive: inout Drive
+    _ meter: ProcessMeter, in folder: String, _ turn: () throws(HumanError) -> Sample
   ) throws(HumanError) -> SystemCallCount? {
     let report = "\(folder)/strace"
     var line = ["strace", "-f", "-c", "-o", report]
@@ -44,14 +43,14 @@ struct SystemCallCount {
       Pause.milliseconds(10)
     }
     let sample: Sample
-    do {
-      sample = try drive.run(meter: nil)
+    do throws(HumanError) {
+      sample = try turn()
     } catch {
       end(tracer)
       throw error
     }
     end(tracer)
-    guard let text = try? Path(report).contents() else { return nil }
+    guard sample.operations > 0, let text = try? Path(report).contents() else { return nil }
     return SystemCallCount(operations: sample.operations, calls: parse(text))
   }
 

@@ -10,7 +10,20 @@ internal import Linux
 internal import VirtioProtocol
 internal import Wire
 
-final class ShareSession {
+/// What all sessions of a run have in common.
+struct ShareSettings {
+  /// Request queues to use, as far as a backend has them.
+  var queues = 1
+  var pollNanoseconds: Int64 = 50_000
+  /// Process to meter behind a backend that was not started here.
+  var process: Int32?
+  /// Of each file for reads and writes.
+  var fileByteCount = 256 << 20
+  /// Starts another one of the same backend, which knows nothing yet; nil where that cannot be.
+  var again: ((BackendSpec) throws(HumanError) -> RunningBackend)?
+}
+
+final class ShareSession: DrivenSession, Contestant {
   let backend: RunningBackend
   /// Tells the sessions of a run apart: they share a directory.
   let number: Int
@@ -19,7 +32,8 @@ final class ShareSession {
   let lanes: [FuseLane]
   /// FORGETs go here.
   let forgets: FuseLane
-  private let connection: FrontendConnection
+  let connection: FrontendConnection
+  let settings: ShareSettings
 
   /// What Linux 7 offers to a virtio-fs server, without what no server here knows.
   private static let offered: FuseInitFlags = [
@@ -30,33 +44,32 @@ final class ShareSession {
     .directIOAllowMmap, .noExportSupport, .hasResend, .allowIdmap,
   ]
 
-  /// Slots of a lane: the first ones have room for the largest transfers.
-  static let slotCount = 64
-  static let largeSlotCount = 16
-  static let largeByteCount = 1 << 20
-  static let smallByteCount = 128 << 10
+  /// Slots of a lane: the deepest work, and all of its jobs on one queue.
+  static let slotCount = 256
+  /// Room for the largest transfers, and a little more: buffers that lie a power of two apart would meet in the same
+  /// few lines of the processor's caches.
+  static let slotByteCount = (1 << 20) + (68 << 10)
+  private static let queueSize = 512
   private static let forgetSlotCount = 64
   private static let timeoutNanoseconds: Int64 = 30_000_000_000
 
-  /// - Parameter queues: request queues to use, as far as the backend has them.
-  init(_ backend: RunningBackend, number: Int, queues wanted: Int) throws(HumanError) {
+  init(_ backend: RunningBackend, number: Int, _ settings: ShareSettings) throws(HumanError) {
     self.backend = backend
     self.number = number
+    self.settings = settings
     do throws(FrontendError) {
       connection = try FrontendConnection(path: backend.socketPath, timeoutNanoseconds: Self.timeoutNanoseconds)
-      let perLane =
-        Self.largeSlotCount * Self.largeByteCount
-        + (Self.slotCount - Self.largeSlotCount) * Self.smallByteCount + (4 << 20)
-      let ram = try GuestRAM(byteCount: (wanted * perLane) + (16 << 20))
+      let perLane = Self.slotCount * (Self.slotByteCount + (16 << 10))
+      let ram = try GuestRAM(byteCount: settings.queues * perLane + (16 << 20))
       var wishes = DriverWishes()
-      wishes.queueSize = 256
-      wishes.queueCount = 1 + wanted
+      wishes.queueSize = Self.queueSize
+      wishes.queueCount = 1 + settings.queues
       wishes.takesFewerQueues = true
       let driver = try VhostUserDriver(connection, ram: ram, wishes: wishes)
       try driver.start()
       client = FuseClient(driver)
       client.timeoutNanoseconds = Self.timeoutNanoseconds
-      let sizes = (0..<Self.slotCount).map { $0 < Self.largeSlotCount ? Self.largeByteCount : Self.smallByteCount }
+      let sizes = [Int](repeating: Self.slotByteCount, count: Self.slotCount)
       lanes = try client.requests.map { (queue) throws(FrontendError) in try FuseLane(queue, dataByteCounts: sizes) }
       forgets = try FuseLane(
         client.highPriority, dataByteCounts: [Int](repeating: 0, count: Self.forgetSlotCount))
@@ -66,11 +79,17 @@ final class ShareSession {
     try orFail("INIT") { () throws(FuseError) in _ = try client.initialize(Self.offered) }
   }
 
+  var name: String { backend.spec.name }
+  var role: Role { backend.spec.role }
+  var meter: ProcessMeter? { backend.meter(peer: settings.process) }
+  var isUsable: Bool { !isGone && isAlive }
+
   /// Runs requests that are part of the preparation; what goes wrong ends the bench.
   func orFail<Value>(_ what: String, _ body: () throws(FuseError) -> Value) throws(HumanError) -> Value {
     do {
       return try body()
     } catch {
+      if isGone { throw failure(.closed) }
       throw .failure("\(backend.spec.name): \(what) failed: \(error)\(backend.lastWords)")
     }
   }
@@ -90,7 +109,7 @@ final class ShareSession {
       forgets.flush()
       while forgets.inFlightCount > 0 { try reapForgets(&free) }
     } catch {
-      throw .failure("\(backend.spec.name): FORGET failed: \(error)\(backend.lastWords)")
+      throw failure(error)
     }
   }
 
@@ -112,13 +131,14 @@ final class ShareSession {
   }
 
   /// True if the backend still answers and nothing of the lanes is left in its hands.
-  var isAlive: Bool {
+  private var isAlive: Bool {
     lanes.allSatisfy { $0.inFlightCount == 0 } && (try? client.statfs()) != nil
   }
 
   /// Ends the mount; the backend may serve another afterwards.
   func close() {
-    try? client.destroy()
+    if !isGone { try? client.destroy() }
     connection.close()
+    backend.stop()
   }
 }

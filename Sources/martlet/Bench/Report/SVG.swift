@@ -53,6 +53,15 @@ struct SVG {
     body += "<path d=\"\(steps)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\"/>\n"
   }
 
+  /// About how wide a text is: the fonts differ, but not by much.
+  static func width(of text: String, size: Double) -> Double { Double(text.count) * size * 0.6 }
+
+  /// As much of a text as fits.
+  static func clipped(_ text: String, to width: Double, size: Double) -> String {
+    let most = max(Int(width / (size * 0.6)), 1)
+    return text.count <= most ? text : text.prefix(most - 3) + "..."
+  }
+
   /// One decimal at most; the document must not depend on a locale.
   private func n(_ value: Double) -> String {
     let tenths = Int((value * 10).rounded())
@@ -61,18 +70,27 @@ struct SVG {
   }
 }
 
-/// An axis from 0 with a round step.
-struct Axis {
-  let end: Double
+/// A logarithmic axis of ratios: doublings, with 1 in it.
+struct RatioAxis {
   let ticks: [Double]
 
-  init(upTo most: Double) {
-    var step = 0.5
-    // 0.5, 1, 2, 5, 10, ...: at most ten ticks.
-    for factor in [2.0, 2, 2.5, 2, 2, 2.5, 2, 2, 2.5] where most / step > 10 { step *= factor }
-    let count = Int((most / step).rounded(.up))
-    end = Double(count) * step
-    ticks = (0...count).map { Double($0) * step }
+  init(from least: Double, to most: Double) {
+    var low = 0.5
+    while low > least, low > 1.0 / 64 { low /= 2 }
+    var high = 2.0
+    while high < most, high < 1024 { high *= 2 }
+    var marks: [Double] = []
+    while low <= high {
+      marks.append(low)
+      low *= 2
+    }
+    ticks = marks
+  }
+
+  /// Where a value lies, from 0 to 1.
+  func part(_ value: Double) -> Double {
+    guard let first = ticks.first, let last = ticks.last else { return 0 }
+    return LogAxis.logarithm(min(max(value, first), last) / first) / LogAxis.logarithm(last / first)
   }
 }
 
@@ -84,20 +102,20 @@ struct LogAxis {
     var low = 1e-3
     while low * 10 <= least { low *= 10 }
     var marks: [Double] = []
-    while low < most * 10 {
+    while low < most * 100 {
       marks += [low, low * 2, low * 5]
       low *= 10
     }
+    let inside = LogAxis.around(least, most, in: marks)
+    // Over a wide range the powers of ten say enough.
+    ticks = inside.count <= 7 ? inside : LogAxis.around(least, most, in: marks.filter { LogAxis.isPowerOfTen($0) })
+  }
+
+  /// The marks from the last one below to the first one above.
+  private static func around(_ least: Double, _ most: Double, in marks: [Double]) -> [Double] {
     let first = (marks.lastIndex { $0 <= least }) ?? 0
-    let last = max((marks.firstIndex { $0 >= most }) ?? marks.count - 1, first + 1)
-    var inside = Array(marks[first...last])
-    // Over a wide range the powers of ten say enough, with the ends.
-    if inside.count > 8 {
-      inside = inside.enumerated().filter { index, mark in
-        index == 0 || index == inside.count - 1 || LogAxis.isPowerOfTen(mark)
-      }.map { $0.element }
-    }
-    ticks = inside
+    let last = max((marks.firstIndex { $0 >= most }) ?? marks.count - 1, min(first + 1, marks.count - 1))
+    return Array(marks[first...last])
   }
 
   private static func isPowerOfTen(_ value: Double) -> Bool {
@@ -113,7 +131,7 @@ struct LogAxis {
   }
 
   /// The natural logarithm, from its series: nothing of the C library is needed for a picture.
-  private static func logarithm(_ value: Double) -> Double {
+  static func logarithm(_ value: Double) -> Double {
     guard value > 0 else { return 0 }
     let exponent = Double(value.exponent)
     // ln(m) for m in [1, 2) by 2 * artanh((m - 1) / (m + 1)).

@@ -125,6 +125,8 @@ final class RenameLoad: Load {
   private let session: ShareSession
   private let parent: UInt64
   private let shape: FuseShape
+  /// The deepest work about renaming.
+  private static let fileCount = 64
   /// By slot: the file's two names, and which of them it has.
   private var names: [(now: [UInt8], other: [UInt8])]
 
@@ -132,8 +134,8 @@ final class RenameLoad: Load {
     self.session = session
     parent = try session.node(of: files.directory)
     // The sessions' turns end with files under either name: each has files of its own.
-    let first = session.number * ShareSession.slotCount
-    names = (first..<first + ShareSession.slotCount).map {
+    let first = session.number * Self.fileCount
+    names = (first..<first + Self.fileCount).map {
       (FileSet.bytes(files.name($0)), FileSet.bytes(FileSet.name("other-", $0)))
     }
     let nameBytes = names[0].now.count + names[0].other.count

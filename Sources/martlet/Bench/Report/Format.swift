@@ -41,6 +41,14 @@ enum Format {
     return text
   }
 
+  /// A median with the middle half around it: "2.61 (1.50-3.48)".
+  static func spread(_ spread: Spread) -> String {
+    "\(fixed(spread.median, 2)) (\(fixed(spread.low, 2))-\(fixed(spread.high, 2)))"
+  }
+
+  /// "1,234-1,456".
+  static func range(_ spread: Spread) -> String { "\(number(spread.low))-\(number(spread.high))" }
+
   /// Nanoseconds as microseconds.
   static func microseconds(_ nanoseconds: UInt64) -> String { number(Double(nanoseconds) / 1000) }
 

@@ -8,38 +8,55 @@ internal import Histogram
 internal import Linux
 internal import Wire
 
-final class HostLoop {
-  static let name = "host loop"
-  /// Least part of its speed that we promise.
-  static let target = 0.9
+final class HostLoop: Contestant {
+  let name = "host loop"
+  let role = Role.reference
+  let meter: ProcessMeter? = nil
+  let isUsable = true
+  private let directory: String
 
-  private let pattern: DataLoad.Pattern
-  private let file: FileDescriptor
-  private let block: Scratch
-  private var offset: Int64 = 0
+  init(in directory: String) {
+    self.directory = directory
+  }
 
   /// Nil for a work that has no such loop.
-  init?(_ work: Work, in directory: String) {
-    guard case .data(let pattern) = work.kind, pattern.byteCount == 1 << 20, !pattern.isRandom, work.depth == 1
+  func runner(for work: Work) throws(HumanError) -> (any Runner)? {
+    guard case .data(let pattern) = work.kind, pattern.byteCount == 1 << 20, !pattern.isRandom, work.depth == 1,
+      work.jobs == 1
     else { return nil }
     let name = pattern.isDirect ? ShareFiles.directFile : ShareFiles.bufferedFile
-    let flags = OpenFlags.readWrite | (pattern.isDirect ? OpenFlags.direct : 0)
-    guard let file = try? Path("\(directory)/\(name)").open(flags: flags) else { return nil }
+    return try HostTransfers(pattern, "\(directory)/\(name)")
+  }
+
+  func close() {}
+}
+
+private final class HostTransfers: Runner {
+  private let pattern: DataPattern
+  private let file: FileDescriptor
+  private let block: Scratch
+
+  init(_ pattern: DataPattern, _ path: String) throws(HumanError) {
     self.pattern = pattern
-    self.file = file
+    do throws(Errno) {
+      file = try Path(path).open(flags: OpenFlags.readWrite | (pattern.isDirect ? OpenFlags.direct : 0))
+    } catch {
+      throw .failure("the host cannot open \(path): \(error.message)")
+    }
     block = Scratch(byteCount: pattern.byteCount)
     block.segment.zero()
   }
 
-  func run(nanoseconds: Int64) throws(HumanError) -> Sample {
+  func turn(nanoseconds: Int64, meter: ProcessMeter?) throws(HumanError) -> Sample {
     var sample = Sample()
     let start = Clock.monotonic
     let processorStart = Clock.threadTime
     var now = start
     do throws(Errno) {
-      while now - start < nanoseconds {
-        if offset + Int64(pattern.byteCount) > Int64(ShareFiles.fileByteCount) { offset = 0 }
-        if offset == 0 { try file.file.seek(0, whence: 0) }
+      let size = Int64(try file.file.status().size)
+      var offset = try file.file.seek(0, whence: 1)
+      repeat {
+        if offset + Int64(pattern.byteCount) > size { offset = try file.file.seek(0, whence: 0) }
         let moved =
           pattern.writes ? try file.file.write(block.segment) : try file.file.read(into: block.segment)
         guard moved == pattern.byteCount else { throw .inputOutput }
@@ -48,7 +65,7 @@ final class HostLoop {
         let end = Clock.monotonic
         _ = sample.latencies.record(UInt64(max(end - now, 1)))
         now = end
-      }
+      } while now - start < nanoseconds
     } catch {
       throw .failure("the host's own transfer failed: \(error.message)")
     }
@@ -56,4 +73,6 @@ final class HostLoop {
     sample.processorNanoseconds = Clock.threadTime - processorStart
     return sample
   }
+
+  func finish() {}
 }

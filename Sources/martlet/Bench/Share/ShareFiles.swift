@@ -10,13 +10,13 @@ enum ShareFiles {
   static let bufferedFile = "buffered.bin"
   /// Apart from the other: direct writes throw cached pages away.
   static let directFile = "direct.bin"
-  static let fileByteCount = 256 << 20
   static let files = FileSet(directory: "files", prefix: "f", count: 1000)
 
   static func directory(of entries: Int) -> String { "many-\(entries)" }
 
   /// Fills a directory with what the works need.
-  static func make(in folder: String, for works: [Work]) throws(HumanError) {
+  /// - Parameter byteCount: of each file for reads and writes.
+  static func make(in folder: String, for works: [Work], byteCount: Int) throws(HumanError) {
     do throws(Errno) {
       var buffered = false
       var direct = false
@@ -25,12 +25,12 @@ enum ShareFiles {
         switch work.kind {
         case .data(let pattern): if pattern.isDirect { direct = true } else { buffered = true }
         case .list(let entries, _): counts.insert(entries)
-        case .memory: counts.insert(Work.largeDirectory)
+        case .memory: counts.insert(ShareWorks.largeDirectory)
         default: break
         }
       }
-      if buffered { try makeFile("\(folder)/\(bufferedFile)") }
-      if direct { try makeFile("\(folder)/\(directFile)") }
+      if buffered { try makeFile("\(folder)/\(bufferedFile)", byteCount) }
+      if direct { try makeFile("\(folder)/\(directFile)", byteCount) }
       try fill("\(folder)/\(files.directory)", prefix: files.prefix, count: files.count, byteCount: 4096)
       for count in counts {
         try fill("\(folder)/\(directory(of: count))", prefix: "entry-", count: count, byteCount: 0)
@@ -41,7 +41,7 @@ enum ShareFiles {
   }
 
   /// A file whose bytes no file system can leave out, on its disk.
-  private static func makeFile(_ path: String) throws(Errno) {
+  static func makeFile(_ path: String, _ byteCount: Int) throws(Errno) {
     let file = try Path(path).open(
       flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
     let block = Scratch(byteCount: 1 << 20)
@@ -51,7 +51,7 @@ enum ShareFiles {
       block.segment.store(dice.below(.max), at: offset)
       offset += 8
     }
-    for number in 0..<(fileByteCount >> 20) {
+    for number in 0..<(byteCount >> 20) {
       block.segment.store(UInt64(number))
       var done = 0
       while done < block.segment.count { done += try file.file.write(block.segment.dropFirst(done)) }
@@ -78,7 +78,7 @@ extension ShareFiles {
   /// Takes it all away again, from a directory that is not ours.
   static func remove(from folder: String) {
     for name in [bufferedFile, directFile] { try? HostFiles.remove("\(folder)/\(name)") }
-    for name in [files.directory, directory(of: Work.smallDirectory), directory(of: Work.largeDirectory)] {
+    for name in [files.directory, directory(of: ShareWorks.smallDirectory), directory(of: ShareWorks.largeDirectory)] {
       HostFiles.removeTree("\(folder)/\(name)")
     }
   }

@@ -1,0 +1,96 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a block backend is told to serve an image. qemu-storage-daemon has a command line of its own; all others are
+// taken to know QEMU's conventions for backend programs (docs/interop/vhost-user.rst), as martlet-blk does.
+
+internal import Linux
+
+struct VolumeStarter {
+  let specs: [BackendSpec]
+  let folder: String
+  let images: VolumeImages
+  let queues: Int
+
+  private static let daemon = "qemu-storage-daemon"
+
+  /// Everybody has an image of its own, with the same bytes: backends lock theirs.
+  func start(_ spec: BackendSpec, _ mode: VolumeMode, number: Int) throws(HumanError) -> RunningBackend {
+    let image = images.path(mode, number: number)
+    // Rivals are told apart by name or program: both may be given by the user.
+    guard case .program(let program, _) = spec.source else {
+      return try RunningBackend(spec, in: folder, number: number) { _ in [] }
+    }
+    let isDaemon = spec.name.hasPrefix(Self.daemon) || program.hasSuffix(Self.daemon)
+    return try RunningBackend(spec, in: folder, number: number) { socket in
+      isDaemon
+        ? daemonArguments(socket, image, mode)
+        : ["--socket-path=\(socket)", "--blk-file=\(image)", "--num-queues=\(queues)"]
+          + (mode.isDirect ? ["--direct"] : [])
+    }
+  }
+
+  /// All of them; nobody is left running if one cannot be started.
+  func all(_ mode: VolumeMode, _ settings: ShareSettings) throws(HumanError) -> [any Contestant] {
+    var contestants: [any Contestant] = []
+    do throws(HumanError) {
+      for (number, spec) in specs.enumerated() {
+        let backend = try start(spec, mode, number: number)
+        do throws(HumanError) {
+          contestants.append(try VolumeSession(backend, settings))
+        } catch {
+          backend.stop()
+          throw error
+        }
+      }
+    } catch {
+      for contestant in contestants { contestant.close() }
+      throw error
+    }
+    return contestants
+  }
+
+  private func daemonArguments(_ socket: String, _ image: String, _ mode: VolumeMode) -> [String] {
+    let device =
+      mode == .null
+      ? "driver=null-co,node-name=d0,size=\(images.byteCount),read-zeroes=off"
+      : "driver=file,node-name=d0,filename=\(image),aio=\(mode == .threads ? "threads" : "io_uring"),"
+        + "cache.direct=\(mode.isDirect ? "on" : "off"),discard=unmap"
+    return [
+      "--object", "iothread,id=t0", "--blockdev", device, "--export",
+      "type=vhost-user-blk,id=e0,node-name=d0,writable=on,addr.type=unix,addr.path=\(socket),num-queues=\(queues),"
+        + "iothread=t0",
+    ]
+  }
+}
+
+/// The files that are served.
+struct VolumeImages {
+  /// On a disk, and in memory.
+  let disk: String
+  let memory: String
+  let byteCount: Int
+
+  func path(_ mode: VolumeMode, number: Int) -> String {
+    "\(mode == .tmpfs ? memory : disk)/volume-\(number).img"
+  }
+
+  /// Makes those of a mode that are missing, and reads them once where the page cache shall be warm.
+  func prepare(_ mode: VolumeMode, count: Int) throws(HumanError) {
+    for number in 0..<count {
+      let path = path(mode, number: number)
+      do throws(Errno) {
+        if (try? Path(path).status()) == nil { try ShareFiles.makeFile(path, byteCount) }
+        if mode == .cached || mode == .null { try read(path) }
+      } catch {
+        throw .failure("cannot make the image \(path): \(error.message); there have to be \(count) of them")
+      }
+    }
+  }
+
+  private func read(_ path: String) throws(Errno) {
+    let file = try Path(path).open(flags: OpenFlags.readOnly)
+    let scratch = Scratch(byteCount: 1 << 20)
+    while try file.file.read(into: scratch.segment) > 0 {}
+  }
+}

@@ -1,0 +1,228 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// Invariants: every bench runs on tiny inputs, so that it cannot rot; what it writes is what programs expect, read by
+/// a JSON reader of somebody else's; a run that ends early keeps what it measured, says one sentence, and leaves no
+/// process, mount or file behind.
+@Suite(.serialized, .enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(5)))
+struct BenchTests {
+  /// The shortest run that measures anything; ours against itself.
+  static let tiny = [
+    "--rounds", "2", "--milliseconds", "5", "--ours", Programs.martletFS, "--ours-args", "--sandbox=none", "--rival",
+    "twin=\(Programs.martletFS)", "--rival-args", "--sandbox=none",
+  ]
+
+  static func share(_ place: Workplace, _ filter: [String], _ more: [String] = []) async throws -> Outcome {
+    try await RunningProgram.martlet(
+      ["bench", "share", "--dir", place.path, "--modes", "default", "--file-mib", "4"] + tiny
+        + filter.flatMap { ["--filter", $0] } + more, in: place, seconds: 120)
+  }
+
+  struct Failure: Error {}
+
+  static func object(_ path: String) throws -> [String: Any] {
+    let data = try Data(contentsOf: URL(filePath: path))
+    guard let object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else { throw Failure() }
+    return object
+  }
+
+  static func results(_ path: String) throws -> [[String: Any]] {
+    try object(path)["results"] as? [[String: Any]] ?? []
+  }
+
+  /// Folders that runs make.
+  static func leftovers(in folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("martlet-bench-") }
+  }
+
+  @Test func `the whole matrix has every corner of every axis`() async throws {
+    let outcome = try await RunningProgram.martlet(["bench", "share", "--all", "--list"])
+    let names = outcome.output.split(separator: "\n").map(String.init)
+    #expect(Set(names).count == names.count)
+    for pattern in ["randread", "randwrite", "seqread", "seqwrite"] {
+      for size in ["4k", "128k", "1m"] {
+        for (direct, depths) in [("", [1, 16, 64]), (" direct", [1, 16, 32, 64])] {
+          for depth in depths {
+            for jobs in ["", " 4j"] {
+              let name = "\(pattern) \(size)\(direct) d\(depth)\(jobs)"
+              #expect(names.contains(name), "\(name)")
+            }
+          }
+        }
+      }
+    }
+    for name in [
+      "lookup known", "lookup absent", "getattr", "open-close", "create-unlink", "rename", "readdirplus 10k",
+      "readdirplus 100k", "memory 100k inodes",
+    ] {
+      #expect(names.contains(name), "\(name)")
+    }
+  }
+
+  @Test func `requests through virtqueues are measured and reported`() async throws {
+    let place = try Workplace()
+    let works = [
+      "lookup known", "lookup absent", "getattr", "open-close", "create-unlink", "rename", "statfs", "readdirplus 10k",
+      "randread 4k d16", "randwrite 4k d1", "seqread 1m d1", "randread 128k d1 4j",
+    ]
+    let files = ["json", "md", "svg"].map { place.file("report.\($0)") }
+    let outcome = try await Self.share(
+      place, works, ["--json", files[0], "--markdown", files[1], "--plot", files[2], "--queues", "2"])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    #expect(try Self.leftovers(in: place.path) == [])
+    let report = try Self.object(files[0])
+    #expect(report["martlet_bench"] as? Int == 1)
+    #expect((report["facts"] as? [String: String])?["processor"] != nil)
+    let results = try Self.results(files[0])
+    #expect(Set(results.compactMap { $0["work"] as? String }).isSuperset(of: works))
+    for result in results { check(result) }
+    let markdown = try String(contentsOfFile: files[1], encoding: .utf8)
+    #expect(markdown.contains("### Mode `default`") && markdown.contains("| randread 4k d16 | martlet-fs |"))
+    let picture = try String(contentsOfFile: files[2], encoding: .utf8)
+    #expect(picture.hasPrefix("<svg ") && picture.hasSuffix("</svg>\n"))
+    #expect(picture.components(separatedBy: "<text").count == picture.components(separatedBy: "</text>").count)
+  }
+
+  /// One result of the JSON form.
+  func check(_ result: [String: Any]) {
+    let name = result["work"] as? String ?? "?"
+    #expect(result["mode"] as? String == "default")
+    #expect(result["depth"] is Int && result["jobs"] is Int && result["goals"] is [String: Any])
+    let contestants = result["contestants"] as? [[String: Any]] ?? []
+    #expect(contestants.prefix(2).map { $0["name"] as? String } == ["martlet-fs", "twin"], "\(name)")
+    #expect(contestants.prefix(2).map { $0["role"] as? String } == ["ours", "rival"])
+    for contestant in contestants {
+      #expect(contestant["failure"] is NSNull, "\(name): \(contestant)")
+      let rounds = contestant["rounds"] as? [[String: Any]] ?? []
+      #expect(rounds.count == 2, "\(name)")
+      for round in rounds {
+        #expect((round["operations"] as? Int ?? 0) > 0 && (round["nanoseconds"] as? Int ?? 0) > 0, "\(name)")
+      }
+      let latencies = contestant["latency_ns"] as? [String: Int] ?? [:]
+      let curve = ["p0", "p50", "p90", "p99", "p99.9", "p99.99"].compactMap { latencies[$0] }
+      #expect(curve.count == 6 && curve == curve.sorted(), "\(name): \(latencies)")
+    }
+    #expect(contestants.last?["ours_over_this_percent"] is Int, "\(name)")
+  }
+
+  @Test func `a run goes on where another ended, and tables can be made again`() async throws {
+    let place = try Workplace()
+    let json = place.file("r.json")
+    #expect(try await Self.share(place, ["getattr d16"], ["--json", json]).status == 0)
+    let before = try Self.results(json)
+    let more = try await Self.share(
+      place, ["getattr d16", "statfs"], ["--json", json, "--resume", "--markdown", place.file("r.md")])
+    #expect(more.status == 0, "\(more.errors)")
+    let after = try Self.results(json)
+    #expect(after.compactMap { $0["work"] as? String } == ["getattr d16", "statfs"])
+    #expect(NSDictionary(dictionary: after[0]) == NSDictionary(dictionary: before[0]))
+    let again = try await RunningProgram.martlet(
+      ["bench", "report", json, "--markdown", place.file("again.md")], in: place)
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(
+      try String(contentsOfFile: place.file("again.md"), encoding: .utf8)
+        == String(contentsOfFile: place.file("r.md"), encoding: .utf8))
+  }
+
+  @Test func `empty requests are measured`() async throws {
+    let place = try Workplace()
+    let json = place.file("r.json")
+    let outcome = try await RunningProgram.martlet(
+      ["bench", "rings", "--json", json] + Self.tiny, in: place, seconds: 60)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let results = try Self.results(json)
+    #expect(results.contains { $0["work"] as? String == "empty d128" })
+    for result in results { check(result) }
+  }
+
+  @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
+  func `a mount and whole loads are measured`() async throws {
+    let place = try Workplace()
+    let json = place.file("r.json")
+    let tree = try place.makeDirectory("source/deep")
+    try await shell("for i in 1 2 3 4 5; do echo $i > deep/$i; echo $i$i > $i.txt; done", in: place.file("source"))
+    let works = [
+      "getattr", "open-close", "create-unlink", "rename", "randread 4k d1", "randwrite 4k direct d16",
+      "randread 4k direct d16 4j", "tree unpack", "tree read", "git status", "compile",
+    ]
+    let outcome = try await Self.share(
+      place, works, ["--through", "mount", "--tree", place.file("source"), "--json", json])
+    try #require(outcome.status == 0, "\(tree): \(outcome.errors)")
+    #expect(try Self.leftovers(in: place.path) == [])
+    let results = try Self.results(json)
+    for name in works where name != "git status" && name != "compile" {
+      #expect(results.contains { $0["work"] as? String == name }, "\(name)")
+    }
+    for result in results {
+      for contestant in result["contestants"] as? [[String: Any]] ?? [] {
+        #expect(contestant["failure"] is NSNull, "\(contestant)")
+        #expect((contestant["rounds"] as? [Any])?.count == 2)
+      }
+    }
+  }
+
+  // MARK: Runs that end early
+
+  /// A run that would last, as soon as it has measured something.
+  func longRun(_ place: Workplace, _ json: String, through way: String = "queues") async throws -> RunningProgram {
+    let run = try RunningProgram(
+      [
+        Programs.martlet, "bench", "share", "--dir", place.path, "--modes", "default", "--file-mib", "4", "--through",
+        way, "--rounds", "1000", "--milliseconds", "1", "--filter", "getattr", "--filter", "open-close", "--json",
+        json, "--ours", Programs.martletFS, "--ours-args", "--sandbox=none",
+      ], in: place)
+    try await run.waitUntil("at its second work", seconds: 60) { (try? Self.results(json))?.isEmpty == false }
+    return run
+  }
+
+  @Test(arguments: ["queues", "mount"])
+  func `a signal ends a run between two turns`(_ way: String) async throws {
+    if way == "mount", !Programs.canMount { return }
+    let place = try Workplace()
+    let json = place.file("r.json")
+    let run = try await longRun(place, json, through: way)
+    run.send(SIGTERM)
+    let outcome = try await run.wait(seconds: 60)
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("martlet: interrupted; what was measured until then is in"), "\(outcome.errors)")
+    #expect(try !Self.results(json).isEmpty)
+    #expect(try Self.leftovers(in: place.path) == [])
+    #expect(processes(naming: place.path) == [])
+  }
+
+  @Test(arguments: ["queues", "mount"])
+  func `a backend that dies in the middle ends the run`(_ way: String) async throws {
+    if way == "mount", !Programs.canMount { return }
+    let place = try Workplace()
+    let json = place.file("r.json")
+    let run = try await longRun(place, json, through: way)
+    let backends = processes(naming: place.path).filter { $0.line.contains("martlet-fs") && $0.line.contains("socket") }
+    for backend in backends { kill(backend.identifier, SIGKILL) }
+    #expect(!backends.isEmpty)
+    let outcome = try await run.wait(seconds: 60)
+    #expect(outcome.status == 1)
+    let last = outcome.errorLines.last ?? ""
+    #expect(last.hasPrefix("martlet: ") && !last.contains("interrupted"), "\(outcome.errors)")
+    #expect(try !Self.results(json).isEmpty)
+    #expect(try Self.leftovers(in: place.path) == [])
+    #expect(processes(naming: place.path) == [])
+  }
+
+  struct Process: Equatable {
+    let identifier: Int32
+    let line: String
+  }
+
+  /// Processes with `text` in their command line, but not the bench itself.
+  func processes(naming text: String) -> [Process] {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return entries.compactMap { Int32($0) }.compactMap { identifier in
+      guard let bytes = FileManager.default.contents(atPath: "/proc/\(identifier)/cmdline") else { return nil }
+      let line = String(decoding: bytes.map { $0 == 0 ? 0x20 : $0 }, as: UTF8.self)
+      return line.contains(text) && !line.contains(" bench ") ? Process(identifier: identifier, line: line) : nil
+    }
+  }
+}
