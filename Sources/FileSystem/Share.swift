@@ -79,9 +79,9 @@ final class Share: Sendable {
   ]
 
   /// Magic numbers of file systems whose files are what their inode says, whenever they were opened: tmpfs and ramfs,
-  /// ext2 to ext4, xfs, btrfs, bcachefs, f2fs, zfs, jfs, reiserfs, fat, exfat, ntfs3, squashfs, erofs, iso9660, udf. Not so
-  /// overlayfs, where a file that was opened before the first write never shows that write, proc and its like, which
-  /// look at the world when they are opened, and network file systems.
+  /// ext2 to ext4, xfs, btrfs, bcachefs, f2fs, zfs, jfs, reiserfs, fat, exfat, ntfs3, squashfs, erofs, iso9660, udf.
+  /// Not so overlayfs, where a file that was opened before the first write never shows that write, proc and its like,
+  /// which look at the world when they are opened, and network file systems.
   private static let plainFileSystems: [UInt64] = [
     0x0102_1994, 0x8584_58f6, 0xef53, 0x5846_5342, 0x9123_683e, 0xca45_1a4e, 0xf2f5_2010, 0x2fc1_2fc1, 0x3153_464a,
     0x5265_4973, 0x4d44, 0x2011_bab0, 0x7366_746e, 0x7371_7368, 0xe0f5_e1e2, 0x9660, 0x1501_3346,

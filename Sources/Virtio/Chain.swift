@@ -90,7 +90,7 @@ public struct SegmentWindow: ~Copyable {
     var left = byteCount
     var count = 0
     var index = 0
-    while index < list.count, left > 0, count < capacity {
+    while index < list.count, left > 0 {
       var segment = list[index]
       index += 1
       if skip >= segment.count {
@@ -99,13 +99,14 @@ public struct SegmentWindow: ~Copyable {
       }
       segment = segment.dropFirst(skip).prefix(left)
       skip = 0
-      left -= segment.count
       if count > 0, let whole = unsafe storage[count - 1].joined(with: segment) {
         unsafe storage[count - 1] = whole
-        continue
+      } else {
+        if count == capacity { break }
+        unsafe (storage + count).initialize(to: segment)
+        count += 1
       }
-      unsafe (storage + count).initialize(to: segment)
-      count += 1
+      left -= segment.count
     }
     return unsafe (Segments(start: storage, count: count), byteCount - left)
   }

@@ -74,7 +74,9 @@ import Wire
     let window = SegmentWindow(capacity: 3)
     withList(Array(1...20), apart: gap) { list in
       // Where each byte of the list lies in the block.
-      let places = (1...20).flatMap { length in (0..<length).map { (length - 1) * length / 2 + (length - 1) * gap + $0 } }
+      let places = (1...20).flatMap { length in
+        (0..<length).map { (length - 1) * length / 2 + (length - 1) * gap + $0 }
+      }
       var offset = 0
       while offset < 210 {
         let (segments, byteCount) = window.window(of: list, from: offset, byteCount: 17)
