@@ -151,6 +151,11 @@ long clinux_pwritev2(int fd, const void *vectors, int count, int64_t offset, int
   RESULT(pwritev2(fd, vectors, count, offset, flags));
 }
 
+long clinux_pread(int fd, void *buffer, size_t size, int64_t offset) { RESULT(pread(fd, buffer, size, offset)); }
+long clinux_pwrite(int fd, const void *buffer, size_t size, int64_t offset) {
+  RESULT(pwrite(fd, buffer, size, offset));
+}
+
 long clinux_read(int fd, void *buffer, size_t size) { RESULT(read(fd, buffer, size)); }
 long clinux_write(int fd, const void *buffer, size_t size) { RESULT(write(fd, buffer, size)); }
 long clinux_getdents(int fd, void *buffer, size_t size) { RESULT(syscall(SYS_getdents64, fd, buffer, size)); }

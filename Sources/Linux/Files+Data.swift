@@ -43,12 +43,21 @@ public struct RangeLock: Sendable {
 extension File {
   /// preadv2(2); at most `mostVectors` segments. Returns the bytes read, 0 at the end of the file.
   public func read(_ vectors: Segments, at offset: Int64, flags: Int32 = 0) throws(Errno) -> Int {
-    try moved { unsafe clinux_preadv2(raw, vectors.start, Int32(vectors.count), offset, flags) }
+    if vectors.count == 1, flags == 0 {
+      // Saves the kernel the copy and the check of the list.
+      let only = vectors[0]
+      return try moved { unsafe clinux_pread(raw, only.base, only.count, offset) }
+    }
+    return try moved { unsafe clinux_preadv2(raw, vectors.start, Int32(vectors.count), offset, flags) }
   }
 
   /// pwritev2(2); at most `mostVectors` segments. Returns the bytes written.
   public func write(_ vectors: Segments, at offset: Int64, flags: Int32 = 0) throws(Errno) -> Int {
-    try moved { unsafe clinux_pwritev2(raw, vectors.start, Int32(vectors.count), offset, flags) }
+    if vectors.count == 1, flags == 0 {
+      let only = vectors[0]
+      return try moved { unsafe clinux_pwrite(raw, only.base, only.count, offset) }
+    }
+    return try moved { unsafe clinux_pwritev2(raw, vectors.start, Int32(vectors.count), offset, flags) }
   }
 
   /// As `answered`, for calls on guest memory: what the guest asks for is right, and its memory is gone (EFAULT). That

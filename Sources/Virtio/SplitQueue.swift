@@ -31,6 +31,8 @@ struct SplitQueue: ~Copyable {
   @usableFromInline var publishedUsed: UInt16
   /// Used index at the last decision about an interrupt; nil forces the first one.
   private var signalledUsed: UInt16?
+  /// The same, for counting: what was put since.
+  private var decidedUsed: UInt16
 
   init(_ configuration: borrowing VirtqueueConfiguration) throws(GuestFault) {
     let size = Int(configuration.size)
@@ -58,6 +60,7 @@ struct SplitQueue: ~Copyable {
     let usedIndex = unsafe SplitQueue.word(rings.used.base + SplitRingLayout.usedIndexOffset)
     nextUsed = unsafe usedIndex.pointee.load(ordering: .acquiring)
     publishedUsed = nextUsed
+    decidedUsed = nextUsed
   }
 
   /// Atomics bound onto ring memory: the driver is another processor on the same words.
@@ -192,6 +195,10 @@ struct SplitQueue: ~Copyable {
   @inlinable @inline(__always)
   var unpublished: UInt16 { nextUsed &- publishedUsed }
 
+  /// Used elements since the last decision about an interrupt.
+  @inline(__always)
+  var undecided: UInt16 { nextUsed &- decidedUsed }
+
   /// Shows the batch to the driver: one release store.
   @inline(__always)
   mutating func publish() {
@@ -203,6 +210,7 @@ struct SplitQueue: ~Copyable {
   /// Whether the driver wants an interrupt for what was published since the last time this was asked.
   @inline(__always)
   mutating func shouldSignal() -> Bool {
+    decidedUsed = publishedUsed
     // The used index must be visible before used_event is read, or both sides may sleep (2.7.10).
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     if !eventIndex {

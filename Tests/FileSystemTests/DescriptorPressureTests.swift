@@ -58,7 +58,10 @@ struct DescriptorPressureTests {
       let file = try mount.node("d0/f0")
       var handles: [UInt64] = []
       while handles.count < 1000 {
-        let opened = try unlessRefused(.tooManyFiles, .tooManyFilesInSystem) { try mount.client.open(file, flags: 0) }
+        // For writing: each needs a descriptor.
+        let opened = try unlessRefused(.tooManyFiles, .tooManyFilesInSystem) {
+          try mount.client.open(file, flags: UInt32(O_RDWR))
+        }
         guard let opened else { break }
         handles.append(opened.fh)
       }
@@ -84,6 +87,42 @@ struct DescriptorPressureTests {
       for handle in handles { try mount.client.release(file, handle) }
       let made = try mount.client.create(Fuse.rootID, "new", flags: UInt32(O_RDWR))
       try mount.client.release(made.entry.nodeid, made.open.fh)
+    }
+  }
+
+  @Test func aGuestCanOpenForReadingNoMoreFilesThanThereAreDescriptors() async {
+    await #expect(processExitsWith: .success) {
+      try DescriptorPressureTests.leave(200)
+      let mount = try Mount()
+      try DescriptorPressureTests.plant(mount)
+      let file = try mount.node("d0/f0")
+      var handles: [UInt64] = []
+      while handles.count < 1000 {
+        // One descriptor serves them all, so only the number of handles can be the limit.
+        let opened = try unlessRefused(.tooManyFilesInSystem) { try mount.client.open(file, flags: 0) }
+        guard let opened else { break }
+        handles.append(opened.fh)
+      }
+      #expect(handles.count > 10 && handles.count < 1000)
+      #expect(mount.device.population.openFiles == handles.count)
+      for handle in handles { try mount.client.release(file, handle) }
+      #expect(mount.device.population.openFiles == 0)
+      try mount.client.release(file, try mount.client.open(file, flags: 0).fh)
+      // Different files, with a descriptor each.
+      handles = []
+      var nodes: [UInt64] = []
+      for path in (0..<400).map({ "d\($0 / 20)/f\($0 % 20)" }) {
+        let node = try mount.node(path)
+        let opened = try unlessRefused(.tooManyFilesInSystem) { try mount.client.open(node, flags: 0) }
+        guard let opened else { break }
+        #expect(try mount.client.read(node, opened.fh, offset: 0, count: 10).count > 0)
+        handles.append(opened.fh)
+        nodes.append(node)
+      }
+      #expect(handles.count > 10 && handles.count < 400)
+      #expect(try mount.client.getattr(try mount.node("d19/f19")).attr.size == 2)
+      for (node, handle) in zip(nodes, handles) { try mount.client.release(node, handle) }
+      try mount.client.release(file, try mount.client.open(file, flags: 0).fh)
     }
   }
 

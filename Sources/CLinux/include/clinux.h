@@ -84,6 +84,8 @@ int clinux_truncate(const char *path, int64_t size);
 // Files: contents. `vectors` is an array of struct iovec.
 long clinux_preadv2(int fd, const void *vectors, int count, int64_t offset, int flags);
 long clinux_pwritev2(int fd, const void *vectors, int count, int64_t offset, int flags);
+long clinux_pread(int fd, void *buffer, size_t size, int64_t offset);
+long clinux_pwrite(int fd, const void *buffer, size_t size, int64_t offset);
 long clinux_read(int fd, void *buffer, size_t size);
 long clinux_write(int fd, const void *buffer, size_t size);
 long clinux_getdents(int fd, void *buffer, size_t size);
