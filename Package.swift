@@ -74,6 +74,7 @@ let package = Package(
     protocolRoom("VirtioProtocol"),
     protocolRoom("VhostUserProtocol"),
     protocolRoom("FuseProtocol"),
+    protocolRoom("BlockProtocol"),
 
     // The kernel and the system's libraries.
     cRoom("CLinux", path: "Sources/CLinux"),
@@ -96,7 +97,7 @@ let package = Package(
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
-    room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "Wire", "Linux"]),
+    room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "Wire", "Linux"]),
     program(
       "martlet",
       [
@@ -107,7 +108,9 @@ let package = Package(
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
     support("Support"),
-    tests("ProtocolTests", ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "HeaderOracle"]),
+    tests(
+      "ProtocolTests",
+      ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "HeaderOracle"]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
     tests(

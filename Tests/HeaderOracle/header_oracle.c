@@ -10,6 +10,7 @@ static const struct header_oracle_table *const tables[] = {
   &header_oracle_fuse_constants,
   &header_oracle_virtio,
   &header_oracle_vhost,
+  &header_oracle_block,
 };
 
 enum { table_count = sizeof(tables) / sizeof(tables[0]) };

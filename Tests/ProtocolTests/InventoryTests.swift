@@ -10,13 +10,14 @@ import Testing
   /// Heads of other structs: `compatStructsAreTheHeadOfTheFullOnes`.
   static let provedElsewhere: Set<String> = ["FuseInitInCompat", "FuseSetxattrInCompat"]
 
-  @Test(arguments: ["FuseProtocol", "VhostUserProtocol", "VirtioProtocol"])
+  @Test(arguments: ["FuseProtocol", "VhostUserProtocol", "VirtioProtocol", "BlockProtocol"])
   func everyWireStructIsTested(room: String) throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../../Protocols/\(room)").resolvingSymlinksInPath()
     var tested = Self.provedElsewhere
     let layouts =
       FuseLayouts.all + VhostUserLayoutTests.structs + VirtioLayoutTests.structs + InflightLayoutTests.structs
+      + BlockLayoutTests.structs
     for layout in layouts { tested.insert(layout.swiftName) }
 
     var found = 0
@@ -28,6 +29,6 @@ import Testing
         #expect(tested.contains(String(match.1)), "\(file): \(match.1)")
       }
     }
-    #expect(found >= 6, "the search of \(folder.path) finds too little to be right")
+    #expect(found >= 4, "the search of \(folder.path) finds too little to be right")
   }
 }
