@@ -5,8 +5,7 @@
 // byte. For tests and tools; `BlockLane` is the one for speed.
 
 public import BlockProtocol
-public import VirtioProtocol
-public import Wire
+internal import Wire
 
 /// One queue of a block device. Has one owner.
 public final class BlockClient {
