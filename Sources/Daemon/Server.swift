@@ -47,12 +47,15 @@ struct Server {
   private let signals: SignalDescriptor
   private let endings: Endings
   private let log: DaemonLog
+  private let reloadsOnHangUp: Bool
   /// The reading end of a pipe whose other end the waiting process holds; nil without one.
   private let parent: SharedDescriptor?
 
   init(
-    _ services: [RunningService], signals: SignalDescriptor, parent: SharedDescriptor?, log: DaemonLog
+    _ services: [RunningService], signals: SignalDescriptor, parent: SharedDescriptor?, reloadsOnHangUp: Bool,
+    log: DaemonLog
   ) throws(HumanError) {
+    self.reloadsOnHangUp = reloadsOnHangUp
     self.services = services
     self.signals = signals
     self.parent = parent
@@ -97,6 +100,8 @@ struct Server {
       if !ready[0].isEmpty, let signal = try? signals.next() {
         if signal == .user1 {
           report()
+        } else if signal == .hangUp, reloadsOnHangUp {
+          for service in services { service.served.reload() }
         } else if signal != .childEnded, deadline == nil {
           log.log(.info, "\(signal.name) received, ending")
           deadline = stop()
