@@ -61,6 +61,7 @@ let package = Package(
   name: "martlet",
   products: [
     .executable(name: "martlet-fs", targets: ["martlet-fs"]),
+    .executable(name: "martlet-blk", targets: ["martlet-blk"]),
     .executable(name: "martlet", targets: ["martlet"]),
   ],
   dependencies: [
@@ -91,10 +92,12 @@ let package = Package(
 
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
+    room("Block", ["BlockProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
 
     // The daemons.
     room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
+    program("martlet-blk", ["Daemon", "Block", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
     room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "Wire", "Linux"]),
@@ -117,6 +120,12 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
+    tests(
+      "BlockTests",
+      [
+        "Block", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol", "VirtioProtocol",
+        "Wire",
+      ]),
     tests("DaemonTests", ["Daemon", "Linux", "VhostUser", "Support"]),
     tests(
       "Hostile",
