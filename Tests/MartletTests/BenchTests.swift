@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// Invariants: every bench runs on tiny inputs, so that it cannot rot; what it writes is what programs expect, read by
