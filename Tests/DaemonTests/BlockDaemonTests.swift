@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Frontend
 import Linux
 import Support
 import Testing
@@ -173,6 +174,27 @@ import Testing
       in: place)
     try await program.waitUntil("serving") { program.log.contains("] serving a, b") }
     for name in ["a.sock", "b.sock"] { #expect(try Probe.features(at: place.file(name)) != 0) }
+    program.send(SIGTERM)
+    #expect(try await program.wait().code == 0)
+  }
+
+  /// More threads than malloc has arenas of its own accord: nothing that they need is outside of the filter.
+  @Test func manyThreadsStayInsideOfTheFilter() async throws {
+    let place = try Workplace()
+    let program = try await start(place, "--num-queues=24", "--engine=threads")
+    var wishes = DriverWishes()
+    wishes.queueCount = 24
+    let driver = try VhostUserDriver(
+      try FrontendConnection(path: place.file("s")), ram: try GuestRAM(byteCount: 8 << 20), wishes: wishes)
+    try driver.start()
+    for queue in driver.queues {
+      let client = BlockClient(queue)
+      try client.write(sector: UInt64(queue.index * 8), [UInt8](repeating: UInt8(queue.index), count: 4096))
+      try client.flushCache()
+      let bytes = try client.read(sector: UInt64(queue.index * 8), byteCount: 4096)
+      #expect(bytes == [UInt8](repeating: UInt8(queue.index), count: 4096))
+    }
+    driver.connection.close()
     program.send(SIGTERM)
     #expect(try await program.wait().code == 0)
   }
