@@ -127,7 +127,7 @@ let package = Package(
       "BlockTests",
       [
         "Block", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol", "VirtioProtocol",
-        "Wire",
+        "Wire", "Support",
       ]),
     tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(

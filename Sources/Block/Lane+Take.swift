@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a chain to work that is begun: the header is copied once, everything in it is checked, and it is decided who does
-// the request. What makes no sense is answered here.
+// From a chain to work that is begun: the header is copied once, everything in it is checked, and it is decided who
+// does the request. What makes no sense is answered here.
 
 internal import BlockProtocol
 internal import Linux
@@ -85,8 +85,8 @@ extension LaneCore {
     if hasRing { beginTransfer(index, &queue) } else { beginHelper(index) }
   }
 
-  /// Where nothing waits, handing the request to anybody costs more than doing it. A write that is to be safe when it is
-  /// answered waits for the disk.
+  /// Where nothing waits, handing the request to anybody costs more than doing it. A write that is to be safe when it
+  /// is answered waits for the disk.
   @inline(__always)
   private func isDoneAtOnce(isWrite: Bool) -> Bool {
     image.isInMemory || (isWrite && !image.isDirect && !volume.writesThrough)
@@ -114,7 +114,7 @@ extension LaneCore {
 
   private mutating func takeFlush(_ queue: inout Virtqueue) {
     // Everything that was answered before the flush came is what it covers; later writes may come along.
-    if volume.options.cache == .unsafe || image.isInMemory { return accept(.flush, byteCount: 0, &queue) }
+    if volume.options.cache == .lax || image.isInMemory { return accept(.flush, byteCount: 0, &queue) }
     let index = putInFlight(Work(type: .flush))
     if hasRing { beginFlush(index) } else { beginHelper(index) }
   }
@@ -143,8 +143,8 @@ extension LaneCore {
     beginRanges(index, &queue)
   }
 
-  /// Copies the ranges out of the guest's memory, checks them, and has a helper do them. Also called when the request had
-  /// to wait for memory.
+  /// Copies the ranges out of the guest's memory, checks them, and has a helper do them. Also called when the request
+  /// had to wait for memory.
   mutating func beginRanges(_ index: Int, _ queue: inout Virtqueue) {
     guard let bounce = freeBounces.take() else { return waiting.append(index) }
     slots[index].work.bounce = bounce

@@ -44,8 +44,8 @@ extension LaneCore {
     }
   }
 
-  /// The segments of what is left, as many as one call takes. Without a copy where header and status have descriptors of
-  /// their own, as all drivers in use make them.
+  /// The segments of what is left, as many as one call takes. Without a copy where header and status have descriptors
+  /// of their own, as all drivers in use make them.
   @inline(__always)
   private mutating func window(_ index: Int) -> Segments {
     let work = slots[index].work

@@ -17,11 +17,11 @@ internal import Linux
 internal import Virtio
 internal import Wire
 
-/// A lane as the device holds it. The state is lent once per call, so that the compiler checks exclusive access there and
-/// not for every request.
+/// A lane as the device holds it. The state is lent once per call, so that the compiler checks exclusive access there
+/// and not for every request.
 ///
-/// Sendable because it belongs to its queue's owner thread: the device hands it out by queue index only, and a queue has
-/// one thread at a time.
+/// Sendable because it belongs to its queue's owner thread: the device hands it out by queue index only, and a queue
+/// has one thread at a time.
 final class Lane: @unchecked Sendable {
   var core: LaneCore
   let statistics: LaneStatistics

@@ -1,9 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Requests done by plain system calls, from beginning to end, on the calling thread: by a helper where something may take
-// long or io_uring is forbidden, by a queue's own thread where the image lies in memory or the page cache takes a write.
-// Everything is decided from what the job says; nothing here knows a queue.
+// Requests done by plain system calls, from beginning to end, on the calling thread: by a helper where something may
+// take long or io_uring is forbidden, by a queue's own thread where the image lies in memory or the page cache takes
+// a write. Everything is decided from what the job says; nothing here knows a queue.
 
 internal import BlockProtocol
 internal import Linux

@@ -140,7 +140,7 @@ final class Volume: Sendable {
   private func initiallyWritesThrough(_ features: VirtioFeatures) -> Bool {
     switch options.cache {
     case .writethrough: true
-    case .unsafe: false
+    case .lax: false
     case .writeback: !features.contains(.device(BlockFeatureBit.flush))
     }
   }

@@ -26,7 +26,7 @@ public enum CacheMode: String, Sendable, CaseIterable {
   /// When it is answered.
   case writethrough
   /// When the host's kernel pleases: flushes are answered and not done.
-  case unsafe
+  case lax = "unsafe"
 }
 
 /// What is served, and how.

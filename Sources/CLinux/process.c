@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -157,3 +158,5 @@ int clinux_group_id(const char *name, uint32_t *gid) {
 
 int clinux_supplementary_groups_clear(void) { RESULT(setgroups(0, NULL)); }
 unsigned clinux_umask(unsigned mask) { return umask(mask); }
+
+void clinux_limit_arenas(int count) { mallopt(M_ARENA_MAX, count); }

@@ -9,8 +9,8 @@ public import Linux
 public import Wire
 
 extension Ring {
-  /// Prepares a read of a registered file; false if the ring is full until the next `submit`. The segment list must stay
-  /// as it is until `submit` returns, the memory behind it until the completion.
+  /// Prepares a read of a registered file; false if the ring is full until the next `submit`. The segment list must
+  /// stay as it is until `submit` returns, the memory behind it until the completion.
   @inline(__always)
   public func prepareRead(
     registered index: Int, _ segments: Segments, at offset: Int64, flags: Int32 = 0, token: UInt64
@@ -80,8 +80,8 @@ extension Ring {
     return true
   }
 
-  /// Prepares a standing poll (Linux 5.13): a completion each time that `file` is signalled, without anybody reading it.
-  /// It says `goesOn` as long as it stands.
+  /// Prepares a standing poll (Linux 5.13): a completion each time that `file` is signalled, without anybody reading
+  /// it. It says `goesOn` as long as it stands.
   public func preparePoll(_ file: File, token: UInt64) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
     let input: UInt32 = 1  // POLLIN

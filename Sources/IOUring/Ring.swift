@@ -77,8 +77,8 @@ public struct Ring: ~Copyable, @unchecked Sendable {
     try self.init(RingPlan(capacity: capacity, operations: [.readVectored, .writeVectored]))
   }
 
-  /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where io_uring
-  /// is forbidden or missing, EINVAL before Linux 5.10.
+  /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where
+  /// io_uring is forbidden or missing, EINVAL before Linux 5.10.
   public init(_ plan: RingPlan) throws(Errno) {
     capacity = plan.capacity
     unsafe ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)

@@ -38,6 +38,12 @@ public enum CurrentProcess {
     try checked(clinux_prctl(setNoNewPrivileges, 1, 0))
   }
 
+  /// Bounds the memory that malloc sets aside for threads. Without a bound glibc asks /sys for the number of processors
+  /// when the ninth thread allocates, and a filter that forbids openat(2) ends the process.
+  public static func limitAllocatorArenas(_ count: Int) {
+    clinux_limit_arenas(Int32(count))
+  }
+
   /// Changes the real, effective and saved ids of the whole process.
   public static func become(user: UInt32, group: UInt32) throws(Errno) {
     try checked(clinux_become(user, group))

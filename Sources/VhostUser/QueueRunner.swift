@@ -260,7 +260,7 @@ final class QueueRunner: Sendable {
     var turns = awake.sharesProcessor ? 15 : 0
     var offered = awake.sharesProcessor ? start - QueueRunner.selfishNanoseconds : start
     while true {
-      if queue.hasWork || (orCompletion && device.hasCompletions(at: plan.index)) { return true }
+      if hasWork(&queue, orCompletion) { return true }
       Processors.spinPause()
       turns &+= 1
       if turns & 15 != 0 { continue }
@@ -271,11 +271,16 @@ final class QueueRunner: Sendable {
       Processors.yield()
       offered = Clock.monotonic
       awake.sharesProcessor = offered - now > QueueRunner.yieldNanoseconds
-      if awake.sharesProcessor, !queue.hasWork {
+      if awake.sharesProcessor, !hasWork(&queue, orCompletion) {
         awake.backOff()
         return false
       }
     }
+  }
+
+  @inline(__always)
+  private func hasWork(_ queue: inout Virtqueue, _ orCompletion: Bool) -> Bool {
+    queue.hasWork || (orCompletion && device.hasCompletions(at: plan.index))
   }
 
   /// Sleeping until the driver kicks or the control thread wants something.

@@ -105,8 +105,8 @@ public protocol Device: AnyObject, Sendable {
   /// A descriptor that becomes readable when `process` can answer requests that are in flight; nil while none is. Asked
   /// whenever the ring is empty, on the owner thread.
   func completionDescriptor(at index: Int) -> Int32?
-  /// The longest, in nanoseconds, that the thread may look for completions with `hasCompletions` before it sleeps; 0 where
-  /// that does not pay. Asked when there is a completion descriptor.
+  /// The longest, in nanoseconds, that the thread may look for completions with `hasCompletions` before it sleeps; 0
+  /// where that does not pay. Asked when there is a completion descriptor.
   func lookNanoseconds(at index: Int) -> Int64
   /// Whether `process` can answer requests that are in flight. What was begun and not handed to the host is handed over
   /// first; otherwise it costs next to nothing.

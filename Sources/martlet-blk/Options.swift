@@ -30,8 +30,8 @@ struct Options: ParsableCommand {
       martlet-blk --volume image=<path>,socket=<path>[,...] ... [options]
       """,
     discussion: """
-      A list of volumes (--volume) runs in one process; options beside it hold for each volume unless it says otherwise. \
-      SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to the log.
+      A list of volumes (--volume) runs in one process; options beside it hold for each volume unless it says \
+      otherwise. SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to the log.
       """,
     version: "\(MartletBlk.program.name) \(MartletBlk.program.version)")
 
@@ -66,8 +66,8 @@ struct WhatToServe: ParsableArguments {
     help: ArgumentHelp(
       """
       One of several volumes: image=PATH,socket=PATH and options of a volume without their dashes, such as read-only, \
-      serial=NAME, direct, num-queues=4. A comma in a value is written twice. Instead of socket: fd=N, or nothing where \
-      systemd passes a socket of the volume's name (name=NAME, or the image's file name).
+      serial=NAME, direct, num-queues=4. A comma in a value is written twice. Instead of socket: fd=N, or nothing \
+      where systemd passes a socket of the volume's name (name=NAME, or the image's file name).
       """, valueName: "list"))
   var volumes: [String] = []
 }
@@ -94,13 +94,13 @@ struct VolumeFlags: ParsableArguments {
   @Option(
     name: .customLong("queue-size"),
     help: ArgumentHelp(
-      "Descriptors that the hypervisor gives each queue: a request has up to two segments less. A power of two to 32768.",
+      "Descriptors that the hypervisor gives each queue, a power of two: a request has up to two segments less.",
       valueName: "count"))
   var queueSize = 128
 
   @Option(
     help: ArgumentHelp(
-      "Bypass the host's page cache (O_DIRECT): on (what the bare option means), prefer (where the file system can), off.",
+      "Bypass the host's page cache (O_DIRECT): on (the bare option), prefer (where the file system can) or off.",
       valueName: "how"))
   var direct = DirectIO.off
 

@@ -116,7 +116,7 @@ struct ConfigurationTests {
   @Test func aDriverThatCannotFlushWritesThrough() throws {
     var features = Disk.everything
     features.remove(.device(BlockFeatureBit.flush))
-    for (mode, wce) in [(CacheMode.writeback, UInt8(0)), (.unsafe, 1), (.writethrough, 0)] {
+    for (mode, wce) in [(CacheMode.writeback, UInt8(0)), (.lax, 1), (.writethrough, 0)] {
       let disk = try Disk(features: features) { $0.cache = mode }
       #expect(try disk.config().wce == wce)
     }

@@ -48,6 +48,13 @@ final class ImageFile {
     if !contents.isEmpty { try write(contents, at: 0) }
   }
 
+  /// A device that somebody else made.
+  init(linking device: String) throws {
+    let number = ImageFile.counter.add(1, ordering: .relaxed).newValue
+    path = "/tmp/martlet-blk-\(getpid())-\(number).img"
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: device)
+  }
+
   deinit {
     try? FileManager.default.removeItem(atPath: path)
   }

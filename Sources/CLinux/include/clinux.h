@@ -172,5 +172,7 @@ int clinux_ignore_signal(int signal);
 int clinux_group_id(const char *name, uint32_t *gid);
 int clinux_supplementary_groups_clear(void);
 unsigned clinux_umask(unsigned mask);
+// The most arenas that the C library's malloc makes for threads.
+void clinux_limit_arenas(int count);
 
 #endif

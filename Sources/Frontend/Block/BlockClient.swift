@@ -51,9 +51,17 @@ public final class BlockClient {
 
   /// Waits for the next answer, in whatever order the device gives them.
   public func complete() throws(BlockError) -> (token: UInt64, answer: BlockAnswer) {
-    let used = try onBlockTransport { () throws(FrontendError) in
-      try queue.takeNext(timeoutNanoseconds: timeoutNanoseconds)
-    }
+    try answer(
+      of: onBlockTransport { () throws(FrontendError) in try queue.takeNext(timeoutNanoseconds: timeoutNanoseconds) })
+  }
+
+  /// The next answer that is there; nil if there is none.
+  public func completeWithoutWaiting() throws(BlockError) -> (token: UInt64, answer: BlockAnswer)? {
+    guard let used = try onBlockTransport({ () throws(FrontendError) in try queue.takeUsed() }) else { return nil }
+    return try answer(of: used)
+  }
+
+  private func answer(of used: UsedChain) throws(BlockError) -> (token: UInt64, answer: BlockAnswer) {
     guard let request = pending.removeValue(forKey: used.token) else {
       throw .malformed("an answer to nothing")
     }
