@@ -167,6 +167,45 @@ struct BadInputTests {
     #expect(try await shell("ls -A", in: tree).output.isEmpty)
   }
 
+  static let measured: [(FakeBackend.Manner, String)] = [
+    (.takesNobody, "took no connection within 10 seconds"),
+    (.silent, "did not answer within 10 seconds"),
+    (.hangsUp, "closed the connection"),
+    (.babbles, "does not speak vhost-user: its answer to a message is wrong"),
+    (.confused, "does not speak vhost-user: its answer to GET_FEATURES is wrong"),
+    (.diesAtTheSecond, "closed the connection"),
+    (.hasOneQueue, "is no file system: it has 1 of the 2 queues"),
+    (.isOld, "is older than VIRTIO 1.0"),
+    (.servesNoRing, "did not answer within 10 seconds"),
+    (.hasTooManyQueues, "did not answer within 10 seconds"),
+    (.diesWithItsRings, "closed the connection"),
+  ]
+
+  @Test(arguments: measured) func measuringABadBackendEnds(_ manner: FakeBackend.Manner, _ sentence: String)
+    async throws
+  {
+    let place = try Workplace()
+    let fake = try FakeBackend(manner, at: place.file("s"))
+    let outcome = try await RunningProgram.martlet(["bench", "rings", "--socket", fake.path], in: place)
+    expect(outcome, 1, "socket cannot be measured: ")
+    #expect(outcome.errors.contains(sentence), "'\(sentence)' is not in: \(outcome.errors)")
+  }
+
+  /// A backend that goes wrong when it is measured already.
+  @Test(arguments: NonsenseBackend.Manner.allCases) func measuringNonsenseEnds(_ manner: NonsenseBackend.Manner)
+    async throws
+  {
+    let place = try Workplace()
+    let backend = try NonsenseBackend(manner, at: place.file("s"))
+    let outcome = try await RunningProgram.martlet(
+      ["bench", "rings", "--rounds=1", "--milliseconds=5", "--filter=empty d1", "--socket", backend.socket], in: place,
+      seconds: 100)
+    // A line before says which work it is.
+    let last = outcome.errorLines.last ?? ""
+    #expect(outcome.status == 1 && last.hasPrefix("martlet: socket"), "\(outcome)")
+    #expect(last.contains(manner == .none ? "stopped answering" : "answered with"), "\(outcome)")
+  }
+
   /// Places that cannot be mounted on, made by a script in an empty directory.
   static let places: [(String, String)] = [
     ("true", "there is no directory 'm' to mount on; create it first"),
