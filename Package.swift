@@ -137,7 +137,7 @@ let package = Package(
         "Wire",
       ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
-    tests("MartletTests", ["Support"]),
+    tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
     program(
