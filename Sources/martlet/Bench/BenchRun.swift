@@ -76,7 +76,13 @@ final class BenchRun {
   func run() throws(HumanError) {
     if report.facts.isEmpty { report.facts = Report.machine() }
     defer { progress.clear() }
-    for mode in plan.modes { try run(mode) }
+    do throws(HumanError) {
+      for mode in plan.modes { try run(mode) }
+    } catch {
+      // A terminal's Ctrl-C reaches the backends too: that they are gone is not the reason then.
+      try interruption.check()
+      throw error
+    }
   }
 
   private func run(_ mode: BenchMode) throws(HumanError) {
