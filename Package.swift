@@ -47,6 +47,11 @@ func cRoom(_ name: String, path: String) -> Target {
     cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])])
 }
 
+/// What several test rooms have in common.
+func support(_ name: String) -> Target {
+  .target(name: name, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ imports: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
     name: name, dependencies: imports, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
@@ -86,9 +91,13 @@ let package = Package(
 
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
+    room("Block", ["Linux", "Wire"]),
+
+    // What every program says to people and to programs.
+    room("Reporting", ["Linux", argumentParser]),
 
     // The daemons.
-    room("Daemon", ["VhostUser", "Virtio", "Linux", argumentParser, logging]),
+    room("Daemon", ["VhostUser", "Virtio", "Linux", "Reporting", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
@@ -97,11 +106,12 @@ let package = Package(
       "martlet",
       [
         "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "BlockProtocol", "IOUring", "Wire", "Linux",
-        "CFuse", argumentParser, histogram,
+        "Reporting", "CFuse", argumentParser, histogram,
       ]),
 
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
+    support("Support"),
     tests(
       "ProtocolTests",
       ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "HeaderOracle"]),
@@ -111,7 +121,8 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
-    tests("DaemonTests", ["Daemon", "Linux", "VhostUser"]),
+    tests("BlockTests", ["Block", "Linux"]),
+    tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(
       "Hostile",
       [
@@ -119,7 +130,7 @@ let package = Package(
         "Wire",
       ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
-    tests("MartletTests", []),
+    tests("MartletTests", ["Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
     program(

@@ -39,6 +39,13 @@ public struct Segment: BitwiseCopyable {
     unsafe Segment(base: base, count: min(max(limit, 0), count))
   }
 
+  /// This run and `next` as one; nil if `next` does not lie right behind this one.
+  @inlinable @inline(__always)
+  public func joined(with next: Segment) -> Segment? {
+    guard unsafe base + count == next.base else { return nil }
+    return unsafe Segment(base: base, count: count + next.count)
+  }
+
   /// Reads a value at `offset`, or nil when it does not fit. One load of the whole value: what is read is a copy.
   @inlinable @inline(__always)
   public func load<Value: WireValue>(_: Value.Type = Value.self, at offset: Int = 0) -> Value? {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -150,6 +151,11 @@ long clinux_pwritev2(int fd, const void *vectors, int count, int64_t offset, int
   RESULT(pwritev2(fd, vectors, count, offset, flags));
 }
 
+long clinux_pread(int fd, void *buffer, size_t size, int64_t offset) { RESULT(pread(fd, buffer, size, offset)); }
+long clinux_pwrite(int fd, const void *buffer, size_t size, int64_t offset) {
+  RESULT(pwrite(fd, buffer, size, offset));
+}
+
 long clinux_read(int fd, void *buffer, size_t size) { RESULT(read(fd, buffer, size)); }
 long clinux_write(int fd, const void *buffer, size_t size) { RESULT(write(fd, buffer, size)); }
 long clinux_getdents(int fd, void *buffer, size_t size) { RESULT(syscall(SYS_getdents64, fd, buffer, size)); }
@@ -178,6 +184,21 @@ int clinux_ofd_lock(int fd, int get, struct clinux_lock *lock) {
   lock->pid = f.l_pid;
   return 0;
 }
+
+int clinux_inode_flags(int fd, uint32_t *flags) {
+  // The header says long, every file system reads and writes an int (ioctl_iflags(2)).
+  int value = 0;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &value) < 0) return -errno;
+  *flags = (uint32_t)value;
+  return 0;
+}
+
+int clinux_set_inode_flags(int fd, uint32_t flags) {
+  int value = (int)flags;
+  RESULT(ioctl(fd, FS_IOC_SETFLAGS, &value));
+}
+
+uint32_t clinux_no_cow_flag(void) { return FS_NOCOW_FL; }
 
 int clinux_ioctl(int fd, unsigned long request, void *argument) { RESULT(ioctl(fd, request, argument)); }
 

@@ -4,7 +4,9 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -54,15 +56,31 @@ static int fill_address(const char *path, struct sockaddr_un *address) {
   return 0;
 }
 
-int clinux_listen(const char *path, unsigned mask, int backlog) {
+// The file gets the socket's own mode, less the umask: the umask is the whole process's, so it is not touched. Where it
+// took away more than was asked for, that is given back through a descriptor, because the name may be anybody's by now.
+static int bind_with_mode(int fd, const struct sockaddr_un *address, unsigned mode) {
+  struct stat status;
+  if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)address, sizeof *address) < 0) return -errno;
+  int file = open(address->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return -errno;
+  int rc = fstat(file, &status) < 0 ? -errno : 0;
+  if (rc == 0 && S_ISSOCK(status.st_mode) && (status.st_mode & 0777) != mode) {
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    if (chmod(name, mode) < 0) rc = -errno;
+  }
+  if (rc < 0) unlink(address->sun_path);
+  close(file);
+  return rc;
+}
+
+int clinux_listen(const char *path, unsigned mode, int backlog) {
   struct sockaddr_un address;
   int rc = fill_address(path, &address);
   if (rc < 0) return rc;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
-  mode_t old = umask(mask);
-  rc = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
-  umask(old);
+  rc = bind_with_mode(fd, &address, mode);
   if (rc == 0 && listen(fd, backlog) < 0) rc = -errno;
   if (rc == 0) return fd;
   close(fd);

@@ -33,6 +33,17 @@ int clinux_set_socket_timeout(int fd, int64_t milliseconds) {
   return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) < 0 ? -errno : 0;
 }
 
+int clinux_wait_many(const int *fds, const unsigned char *outputs, unsigned char *ready, int count, int64_t timeout_ns) {
+  struct pollfd p[16];
+  if (count > 16) return -EINVAL;
+  for (int i = 0; i < count; i++) p[i] = (struct pollfd){.fd = fds[i], .events = outputs[i] ? POLLOUT : POLLIN};
+  struct timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  int n = ppoll(p, (nfds_t)count, timeout_ns < 0 ? NULL : &t, NULL);
+  if (n < 0) return -errno;
+  for (int i = 0; i < count; i++) ready[i] = p[i].revents != 0;
+  return n;
+}
+
 int clinux_wait_writable(int fd, int wake) {
   struct pollfd p[2] = {{.fd = fd, .events = POLLOUT}, {.fd = wake, .events = POLLIN}};
   while (poll(p, 2, -1) < 0)

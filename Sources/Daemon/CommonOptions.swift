@@ -55,6 +55,18 @@ public struct CommonOptions: ParsableArguments {
       "Give the socket file to this group, with mode 0770; otherwise it is the owner's alone.", valueName: "group"))
   public var socketGroup: String?
 
+  @Option(
+    name: .customLong("control-socket"),
+    help: ArgumentHelp(
+      "Answer questions on this socket file, the owner's alone: counters, latencies, who is attached ('martlet status').",
+      valueName: "path"))
+  public var controlSocket: String?
+
+  @Flag(
+    name: .customLong("latency"), inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Measure how long operations take; it costs a look at the clock for each.")
+  public var latency = true
+
   @Flag(
     name: .customLong("print-capabilities"),
     help: "Print what this program can do, as JSON, and exit.")
@@ -121,6 +133,10 @@ public struct CommonOptions: ParsableArguments {
     }
     if fd != nil, socketGroup != nil {
       throw .usage("--socket-group is for a socket that this program makes; leave it out with --fd")
+    }
+    if controlSocket == "" { throw .usage("--control-socket needs a path") }
+    if let controlSocket, controlSocket == socketPath ?? deprecatedSocket {
+      throw .usage("--control-socket and --socket-path cannot be the same; give each its own path")
     }
     if let fd, fd < 0 { throw .usage("--fd needs a descriptor number of at least 0, not \(fd)") }
     if let pollMicroseconds, !(0...10_000).contains(pollMicroseconds) {

@@ -38,15 +38,16 @@ public enum Lifecycle {
     // From here on signals wait until somebody reads them: none may end the process between making the socket file
     // and knowing that it has to be removed.
     let signals = try blockSignals()
-    var listeners = try Listener.open(plan.services.map { $0.listener }, group: plan.socketGroup)
-    let files = listeners.compactMap { $0.file }
+    var sockets = try Listener.open(plan)
+    let files = sockets.files
+    let process = CurrentProcess.identifier
     let status = "serving \(plan.services.map { $0.name }.joined(separator: ", "))"
     do {
       let limit = try DescriptorBudget.apply(plan.descriptorLimit, log: log)
       // Fails without CAP_SETGID, and then there is nothing to be lost.
       try? Groups.leaveSupplementary()
       guard plan.sandbox.hasParent else {
-        let server = try serve(plan, listeners, limit, signals, parent: nil, strays, log)
+        let server = try serve(plan, sockets, process, limit, signals, parent: nil, strays, log)
         try server.start()
         readiness.ready(status)
         log.log(.info, status)
@@ -57,10 +58,10 @@ public enum Lifecycle {
       }
       switch try fork(sandbox) {
       case .child(let ready, let life):
-        serveInChild(plan, listeners, limit, ready, life, status, strays, log)
+        serveInChild(plan, sockets, process, limit, ready, life, status, strays, log)
       case .parent(let child, let ready, let life):
         // When the child is gone nobody must be able to connect any more.
-        listeners = []
+        sockets = OpenSockets(services: [], control: nil)
         let supervisor = Supervisor(
           child: child, ready: ready, life: life, signals: signals, readiness: readiness, files: files,
           status: status, mapsUsers: !plan.userMap.isEmpty, log: log)
@@ -101,11 +102,11 @@ public enum Lifecycle {
   }
 
   private static func serveInChild(
-    _ plan: DaemonPlan, _ listeners: [OpenListener], _ limit: UInt64, _ ready: SharedDescriptor,
+    _ plan: DaemonPlan, _ sockets: OpenSockets, _ process: Int32, _ limit: UInt64, _ ready: SharedDescriptor,
     _ life: SharedDescriptor, _ status: String, _ strays: [File], _ log: DaemonLog
   ) -> Never {
     do throws(HumanError) {
-      let server = try serve(plan, listeners, limit, try blockSignals(), parent: life, strays, log)
+      let server = try serve(plan, sockets, process, limit, try blockSignals(), parent: life, strays, log)
       // SIGTERM and not SIGKILL: what the guest was told is written shall be on its way to the disk. Not earlier,
       // because a change of ids takes it back; the pipe covers the time before.
       try? CurrentProcess.dieWithParent(.terminate)
@@ -120,7 +121,7 @@ public enum Lifecycle {
 
   /// Everything between the sockets and the threads, in the process that serves.
   private static func serve(
-    _ plan: DaemonPlan, _ listeners: [OpenListener], _ limit: UInt64, _ signals: SignalDescriptor,
+    _ plan: DaemonPlan, _ sockets: OpenSockets, _ process: Int32, _ limit: UInt64, _ signals: SignalDescriptor,
     parent: SharedDescriptor?, _ strays: [File], _ log: DaemonLog
   ) throws(HumanError) -> Server {
     let surroundings: SandboxRoots
@@ -128,7 +129,7 @@ public enum Lifecycle {
     for stray in strays { stray.close() }
     // The guest says what mode a new file gets.
     ThreadIdentity.setFileModeMask(0)
-    let services = try makeServices(plan, listeners, surroundings, limit, log)
+    let services = try makeServices(plan, sockets.services, surroundings, limit, log)
     do throws(SeccompError) {
       try SeccompFilter.load(plan.seccomp, allowing: SystemCalls.ofEveryDaemon + plan.systemCalls)
     } catch {
@@ -142,7 +143,12 @@ public enum Lifecycle {
     } catch {
       throw .failure("cannot drop capabilities (\(error.message)); start it with less privileges or as root")
     }
-    return try Server(services, signals: signals, parent: parent, log: log)
+    let control = sockets.control.map { listener in
+      Server.Control(
+        listener: listener,
+        desk: ControlDesk(program: plan.program, process: process, services: services, log: log))
+    }
+    return try Server(services, control: control, signals: signals, parent: parent, log: log)
   }
 
   private static func makeServices(
@@ -157,7 +163,7 @@ public enum Lifecycle {
       let served = try service.makeDevice(
         Surroundings(
           root: service.source == nil ? nil : rest.popFirst(), descriptorDirectory: roots.descriptorDirectory,
-          descriptorBudget: budget, log: ownLog))
+          descriptorBudget: budget, measuresLatency: plan.measuresLatency, log: ownLog))
       do throws(Errno) {
         let descriptor = try listener.descriptor.file.duplicate()
         let endpoint =
@@ -166,7 +172,9 @@ public enum Lifecycle {
             listener: ListeningSocket(descriptor), device: served.device, options: plan.endpoint, log: ownLog)
           : Endpoint(
             connection: UnixSocket(descriptor), device: served.device, options: plan.endpoint, log: ownLog)
-        running.append(RunningService(name: service.name, endpoint: endpoint, served: served, log: ownLog))
+        running.append(
+          RunningService(
+            name: service.name, socket: service.listener.description, endpoint: endpoint, served: served, log: ownLog))
       } catch {
         throw .failure("cannot take over a socket (\(error.message)); raise --rlimit-nofile")
       }

@@ -60,11 +60,39 @@ struct OpenListener: Sendable {
   let file: SocketFile?
 }
 
+/// All sockets of a daemon.
+struct OpenSockets: Sendable {
+  /// In the order of the plan's services.
+  var services: [OpenListener]
+  var control: OpenListener?
+
+  /// Files to remove at the end.
+  var files: [SocketFile] { (services + [control].compactMap { $0 }).compactMap { $0.file } }
+}
+
 enum Listener {
   /// The longest path that fits into a socket address, less its NUL (unix(7)).
   static let longestPath = 107
 
-  /// Opens the sockets of all services, in order; if one cannot be had, none is left behind.
+  /// Opens the sockets of all services, in order, and the control socket; if one cannot be had, none is left behind.
+  static func open(_ plan: DaemonPlan) throws(HumanError) -> OpenSockets {
+    let sources = plan.services.map { $0.listener }
+    guard let path = plan.controlSocket else {
+      return OpenSockets(services: try open(sources, group: plan.socketGroup), control: nil)
+    }
+    if sources.contains(.path(path)) {
+      throw .usage("the control socket '\(path)' is a frontend's socket too; give each its own path")
+    }
+    // As a frontend's, but for the owner alone whoever the frontends are.
+    let control = try bind(path, group: nil, mode: 0o600)
+    do throws(HumanError) {
+      return OpenSockets(services: try open(sources, group: plan.socketGroup), control: control)
+    } catch {
+      control.file?.remove()
+      throw error
+    }
+  }
+
   static func open(_ sources: [ListenerSource], group: String?) throws(HumanError) -> [OpenListener] {
     var opened: [OpenListener] = []
     var passed = ServiceManager.passedDescriptors()
@@ -101,7 +129,10 @@ enum Listener {
     }
   }
 
-  private static func bind(_ text: String, group: String?) throws(HumanError) -> OpenListener {
+  /// - Parameter mode: of the socket file; nil is 0700, or 0770 with a group.
+  private static func bind(
+    _ text: String, group: String?, mode: UInt32? = nil
+  ) throws(HumanError) -> OpenListener {
     let path = Path(text)
     guard !text.isEmpty else { throw .usage("the socket path is empty; give --socket-path a file name") }
     guard text.utf8.count <= longestPath else {
@@ -115,8 +146,8 @@ enum Listener {
     defer { withExtendedLifetime(lock) {} }
     try replaceStale(path)
     do {
-      // 0700, or 0770 with a group, from the first moment on.
-      let socket = try ListeningSocket(path: text, mask: groupID == nil ? 0o077 : 0o007)
+      // From the first moment on.
+      let socket = try ListeningSocket(path: text, mode: mode ?? (groupID == nil ? 0o700 : 0o770))
       let file = try SocketFile(path)
       do {
         if let groupID { try path.setGroup(groupID) }

@@ -6,6 +6,7 @@
 
 internal import Linux
 public import Logging
+internal import Synchronization
 public import VhostUser
 
 /// What is logged: this level and worse.
@@ -41,6 +42,24 @@ public enum LogThreshold: String, Sendable, CaseIterable {
       if mostTalkative.map({ talk($0) < talk(level) }) ?? true { mostTalkative = level }
     }
     return mostTalkative
+  }
+}
+
+/// What is logged by the whole process: the control socket changes it while threads log.
+final class SharedThreshold: Sendable {
+  private let index: Atomic<Int>
+
+  init(_ threshold: LogThreshold) {
+    index = Atomic(SharedThreshold.index(of: threshold))
+  }
+
+  var threshold: LogThreshold {
+    get { LogThreshold.allCases[index.load(ordering: .relaxed)] }
+    set { index.store(SharedThreshold.index(of: newValue), ordering: .relaxed) }
+  }
+
+  private static func index(of threshold: LogThreshold) -> Int {
+    LogThreshold.allCases.firstIndex(of: threshold) ?? 0
   }
 }
 
@@ -90,8 +109,20 @@ public struct DaemonLogHandler: LogHandler {
   }
 
   let sink: Sink
+  let shared: SharedThreshold
   public var metadata: Logger.Metadata = [:]
-  public var logLevel: Logger.Level
+  /// Set for one logger alone; nil follows the daemon.
+  private var ownLevel: Logger.Level?
+
+  public var logLevel: Logger.Level {
+    get { ownLevel ?? shared.threshold.level ?? .critical }
+    set { ownLevel = newValue }
+  }
+
+  init(sink: Sink, shared: SharedThreshold) {
+    self.sink = sink
+    self.shared = shared
+  }
 
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
@@ -110,33 +141,41 @@ public struct DaemonLogHandler: LogHandler {
 /// The log of a daemon: makes loggers, and speaks the endpoints' own protocol.
 public struct DaemonLog: Sendable {
   public let logger: Logger
-  private let threshold: LogThreshold
+  private let shared: SharedThreshold
 
   /// - Parameter syslog: opens /dev/log now, so that it also works inside a sandbox.
   public init(program: String, threshold: LogThreshold, syslog: Bool) {
     let socket = syslog ? try? DatagramSocket(to: "/dev/log") : nil
     let sink = DaemonLogHandler.Sink(program: program, syslog: socket)
-    let level = threshold.level ?? .critical
-    logger = Logger(label: program) { _ in DaemonLogHandler(sink: sink, logLevel: level) }
-    self.threshold = threshold
+    let shared = SharedThreshold(threshold)
+    logger = Logger(label: program) { _ in DaemonLogHandler(sink: sink, shared: shared) }
+    self.shared = shared
   }
 
-  private init(logger: Logger, threshold: LogThreshold) {
+  private init(logger: Logger, shared: SharedThreshold) {
     self.logger = logger
-    self.threshold = threshold
+    self.shared = shared
+  }
+
+  /// What is logged now.
+  public var threshold: LogThreshold { shared.threshold }
+
+  /// Changes what is logged, for all logs that this one was made from or that were made from it.
+  func set(_ threshold: LogThreshold) {
+    shared.threshold = threshold
   }
 
   /// The same log with the share's name in front of each line.
   public func naming(share: String) -> DaemonLog {
     var named = logger
     named[metadataKey: "share"] = "\(share)"
-    return DaemonLog(logger: named, threshold: threshold)
+    return DaemonLog(logger: named, shared: shared)
   }
 }
 
 extension DaemonLog: SessionLog {
   public func log(_ level: LogLevel, _ message: @autoclosure () -> String) {
-    if threshold == .off { return }
+    if shared.threshold == .off { return }
     let translated: Logger.Level =
       switch level {
       case .trace: .trace

@@ -8,13 +8,19 @@ public import Linux
 public import Virtio
 public import VhostUser
 
-/// A device and what is told about it on SIGUSR1.
+/// A device, what is told about it on SIGUSR1 and on the control socket, and what it can be asked there beside that.
 public struct ServedDevice: Sendable {
   public let device: any Device
+  /// One reading per kind of operation and queue. From any thread, at any time.
   public let readOperations: @Sendable () -> [OperationReading]
+  public let verbs: [ControlVerb]
 
-  public init(_ device: any Device, readOperations: @escaping @Sendable () -> [OperationReading] = { [] }) {
+  public init(
+    _ device: any Device, verbs: [ControlVerb] = [],
+    readOperations: @escaping @Sendable () -> [OperationReading] = { [] }
+  ) {
     self.device = device
+    self.verbs = verbs
     self.readOperations = readOperations
   }
 }
@@ -27,6 +33,8 @@ public struct Surroundings: Sendable {
   public let descriptorDirectory: SharedDescriptor
   /// Descriptors that this service may hold open: its part of the process's limit.
   public let descriptorBudget: UInt64
+  /// Whether somebody may want to know how long operations take (--no-latency).
+  public let measuresLatency: Bool
   public let log: DaemonLog
 }
 
@@ -55,6 +63,9 @@ public struct DaemonPlan: Sendable {
   public var program: Program
   public var services: [Service]
   public var socketGroup: String?
+  /// Path of the control socket; nil for none.
+  public var controlSocket: String?
+  public var measuresLatency: Bool
   public var endpoint: Endpoint.Options
   public var sandbox: SandboxMode
   public var userMap: [IdentifierRange] = []
@@ -74,6 +85,8 @@ public struct DaemonPlan: Sendable {
     self.program = program
     self.services = services
     socketGroup = common.socketGroup
+    controlSocket = common.controlSocket
+    measuresLatency = common.latency
     endpoint = Endpoint.Options(
       onDisconnect: (common.onDisconnect ?? onDisconnect).policy, spinMicroseconds: common.pollMicroseconds)
     sandbox = common.sandbox
@@ -103,6 +116,8 @@ public struct DaemonPlan: Sendable {
       if let source = service.source { lines.append("source: \(source)") }
     }
     lines.append("socket group: \(socketGroup ?? "none")")
+    lines.append("control socket: \(controlSocket ?? "none")")
+    lines.append("latency: \(measuresLatency ? "measured" : "not measured")")
     lines.append("on disconnect: \(endpoint.onDisconnect == .exit ? "exit" : "relisten")")
     lines.append("poll: \(endpoint.spinMicroseconds.map { "\($0) us" } ?? "automatic")")
     lines.append("sandbox: \(sandbox.rawValue)")

@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The process that serves: one control thread per service, and this one, which waits for signals and for services
-// that have ended.
+// The process that serves: one control thread per service, one for the control socket if there is one, and this one,
+// which waits for signals and for services that have ended.
 
 internal import Linux
 internal import Synchronization
@@ -34,9 +34,16 @@ private final class Endings: Sendable {
 /// A service that runs.
 struct RunningService: Sendable {
   let name: String
+  /// Where its frontend connects, for people.
+  let socket: String
   let endpoint: Endpoint
   let served: ServedDevice
   let log: DaemonLog
+
+  /// What was counted until now.
+  var report: CounterReport {
+    CounterReport(name: name, statistics: endpoint.statistics, operations: served.readOperations())
+  }
 }
 
 struct Server {
@@ -49,11 +56,20 @@ struct Server {
   private let log: DaemonLog
   /// The reading end of a pipe whose other end the waiting process holds; nil without one.
   private let parent: SharedDescriptor?
+  private let control: Control?
+
+  /// The control socket and who answers there.
+  struct Control: Sendable {
+    let listener: OpenListener
+    let desk: ControlDesk
+  }
 
   init(
-    _ services: [RunningService], signals: SignalDescriptor, parent: SharedDescriptor?, log: DaemonLog
+    _ services: [RunningService], control: Control?, signals: SignalDescriptor, parent: SharedDescriptor?,
+    log: DaemonLog
   ) throws(HumanError) {
     self.services = services
+    self.control = control
     self.signals = signals
     self.parent = parent
     self.log = log
@@ -76,6 +92,18 @@ struct Server {
       } catch {
         throw .failure("cannot start a thread (\(error.message)); raise the limit of tasks (TasksMax= in systemd)")
       }
+    }
+    if let control { try start(control) }
+  }
+
+  private func start(_ control: Control) throws(HumanError) {
+    do throws(Errno) {
+      let listener = ListeningSocket(try control.listener.descriptor.file.duplicate())
+      var server = try ControlServer(listener, desk: control.desk)
+      // Never joined either.
+      _ = try Thread(name: "control-socket") { server.run() }
+    } catch {
+      throw .failure("cannot serve the control socket (\(error.message)); raise --rlimit-nofile")
     }
   }
 
@@ -120,8 +148,7 @@ struct Server {
 
   private func report() {
     for service in services {
-      let report = CounterReport(
-        name: service.name, statistics: service.endpoint.statistics, operations: service.served.readOperations())
+      let report = service.report
       // At the level that is shown unless somebody turned the log off: who sends the signal wants to read it.
       for line in report.lines { log.log(.info, line) }
     }

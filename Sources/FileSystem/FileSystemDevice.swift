@@ -92,4 +92,18 @@ public final class FileSystemDevice: Device {
       return count == 0 ? nil : ("\(operation)", count, failures)
     }
   }
+
+  /// The same for each queue by itself, with the times if they are taken. What is timed is the work on a request, from
+  /// taking its chain to its reply: waiting in the ring, and what the guest does before and after, is not in it.
+  public var operationReadings:
+    [(operation: String, queue: Int, count: UInt64, failures: UInt64, latency: LatencySnapshot?)]
+  {
+    workers.enumerated().flatMap { index, worker in
+      FuseOpcode.allCases.compactMap { operation in
+        let one = worker.statistics.read(operation)
+        guard one.count > 0 else { return nil }
+        return ("\(operation)", index, one.count, one.failures, worker.statistics.readLatency(operation))
+      }
+    }
+  }
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Files and directories that the guest has open, by file handle number (generation, slot, shard). Pins work as in the
-// inode table.
+// inode table. A handle has a descriptor of its own, or pins the node whose descriptor it shares with others that read
+// the same file (contrib/decisions/0025).
 
 internal import Linux
 internal import Synchronization
@@ -20,6 +21,13 @@ struct PinnedHandle {
 final class HandleTable: Sendable {
   private static let shardCount = 8
 
+  /// What a handle that is closed gives back.
+  private enum Leftover {
+    case nothing
+    case descriptor(Int32)
+    case node(UInt64)
+  }
+
   private struct Slot {
     var descriptor: Int32 = -1
     var flags: Int32 = 0
@@ -28,6 +36,8 @@ final class HandleTable: Sendable {
     var live = false
     var next = UInt32.max
     var position: Int64 = 0
+    /// The node that the descriptor belongs to; 0 if it is the handle's own.
+    var node: UInt64 = 0
   }
 
   private struct State {
@@ -35,13 +45,31 @@ final class HandleTable: Sendable {
     var free = UInt32.max
     var count = 0
 
-    mutating func recycle(_ index: Int) -> Int32 {
-      let descriptor = slots[index].descriptor
+    mutating func add(_ file: File, flags: Int32, node: UInt64, shard: Int) -> UInt64 {
+      let index: Int
+      if free != UInt32.max {
+        index = Int(free)
+        free = slots[index].next
+      } else {
+        index = slots.count
+        slots.append(Slot())
+      }
+      slots[index].descriptor = file.raw
+      slots[index].flags = flags
+      slots[index].position = 0
+      slots[index].node = node
+      slots[index].live = true
+      count += 1
+      return UInt64(slots[index].generation) << 32 | UInt64(index) << 3 | UInt64(shard)
+    }
+
+    mutating func recycle(_ index: Int) -> Leftover {
+      let (descriptor, node) = (slots[index].descriptor, slots[index].node)
       slots[index].descriptor = -1
       slots[index].generation &+= 1
       slots[index].next = free
       free = UInt32(index)
-      return descriptor
+      return node == 0 ? .descriptor(descriptor) : .node(node)
     }
   }
 
@@ -50,30 +78,43 @@ final class HandleTable: Sendable {
   }
 
   private let shards: [Shard] = (0..<shardCount).map { _ in Shard() }
+  private let inodes: InodeTable
+  /// Handles that have no descriptor of their own, which would limit their number.
+  private let sharing = Atomic<Int>(0)
+
+  init(_ inodes: InodeTable) {
+    self.inodes = inodes
+  }
 
   /// Number of open files.
   var count: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.count } } }
 
   /// Adds an open file; returns its handle number.
   func insert(_ descriptor: consuming FileDescriptor, flags: Int32) -> UInt64 {
-    let raw = descriptor.release()
+    let file = File(raw: descriptor.release())
     // Neighbouring descriptors go to different shards: they are opened by different threads.
-    let shard = Int(raw) & (HandleTable.shardCount - 1)
-    return shards[shard].state.withLock { state in
-      let index: Int
-      if state.free != UInt32.max {
-        index = Int(state.free)
-        state.free = state.slots[index].next
-      } else {
-        index = state.slots.count
-        state.slots.append(Slot())
-      }
-      state.slots[index].descriptor = raw
-      state.slots[index].flags = flags
-      state.slots[index].position = 0
-      state.slots[index].live = true
-      state.count += 1
-      return UInt64(state.slots[index].generation) << 32 | UInt64(index) << 3 | UInt64(shard)
+    let shard = Int(file.raw) & (HandleTable.shardCount - 1)
+    return shards[shard].state.withLock { $0.add(file, flags: flags, node: 0, shard: shard) }
+  }
+
+  /// Adds a file that is open by the descriptor of a node, on which this handle has a pin.
+  /// - Parameter limit: the most of these. Throws ENFILE if there are as many; the pin is then the caller's still.
+  func insert(sharing file: File, of node: UInt64, limit: Int) throws(Errno) -> UInt64 {
+    if sharing.add(1, ordering: .relaxed).oldValue >= limit {
+      sharing.subtract(1, ordering: .relaxed)
+      throw .tooManyFilesInSystem
+    }
+    let shard = Int(file.raw) & (HandleTable.shardCount - 1)
+    return shards[shard].state.withLock { $0.add(file, flags: OpenFlags.readOnly, node: node, shard: shard) }
+  }
+
+  private func giveBack(_ leftover: Leftover) {
+    switch leftover {
+    case .nothing: break
+    case .descriptor(let raw): File(raw: raw).close()
+    case .node(let id):
+      sharing.subtract(1, ordering: .relaxed)
+      inodes.release(id)
     }
   }
 
@@ -98,42 +139,43 @@ final class HandleTable: Sendable {
   /// - Parameter position: the directory position after this use; nil leaves it.
   func release(_ handle: PinnedHandle, position: Int64? = nil) {
     let place = decode(handle.id)
-    let closed = shards[place.shard].state.withLock { state in
+    let leftover = shards[place.shard].state.withLock { state -> Leftover in
       if let position { state.slots[place.slot].position = position }
       state.slots[place.slot].pins -= 1
-      return state.slots[place.slot].pins == 0 && !state.slots[place.slot].live ? state.recycle(place.slot) : -1
+      guard state.slots[place.slot].pins == 0, !state.slots[place.slot].live else { return .nothing }
+      return state.recycle(place.slot)
     }
-    if closed >= 0 { File(raw: closed).close() }
+    giveBack(leftover)
   }
 
   /// RELEASE: the guest has closed the file.
   func close(_ id: UInt64) throws(Errno) {
     let place = decode(id)
-    let closed = shards[place.shard].state.withLock { state -> Int32? in
+    let leftover = shards[place.shard].state.withLock { state -> Leftover? in
       guard place.slot < state.slots.count, state.slots[place.slot].live,
         state.slots[place.slot].generation == place.generation
       else { return nil }
       state.slots[place.slot].live = false
       state.count -= 1
-      return state.slots[place.slot].pins == 0 ? state.recycle(place.slot) : -1
+      return state.slots[place.slot].pins == 0 ? state.recycle(place.slot) : .nothing
     }
-    guard let closed else { throw .badDescriptor }
-    if closed >= 0 { File(raw: closed).close() }
+    guard let leftover else { throw .badDescriptor }
+    giveBack(leftover)
   }
 
   /// Closes everything: a new mount begins.
   func reset() {
     for shard in shards {
-      let closed = shard.state.withLock { state in
-        var closed: [Int32] = []
+      let leftovers = shard.state.withLock { state in
+        var leftovers: [Leftover] = []
         for index in state.slots.indices where state.slots[index].live {
           state.slots[index].live = false
           state.count -= 1
-          if state.slots[index].pins == 0 { closed.append(state.recycle(index)) }
+          if state.slots[index].pins == 0 { leftovers.append(state.recycle(index)) }
         }
-        return closed
+        return leftovers
       }
-      for raw in closed where raw >= 0 { File(raw: raw).close() }
+      for leftover in leftovers { giveBack(leftover) }
     }
   }
 

@@ -31,9 +31,9 @@ struct InodeShard {
     var references: UInt64 = 0
     /// Counts how often the slot was used, so that an old node id never names a new inode.
     var generation: UInt32 = 0
-    /// O_PATH descriptor, or -1.
+    /// O_PATH descriptor, or one that is open for reading, or -1.
     var descriptor: Int32 = -1
-    /// Operations that use the descriptor right now.
+    /// Operations that use the descriptor right now, and files that the guest has open by it.
     var pins: UInt32 = 0
     /// Next slot in the bucket, or in the free list.
     var next = InodeShard.none
@@ -42,6 +42,8 @@ struct InodeShard {
     var type = FileType.unknown
     /// False once forgotten; the slot is free when no pin is left either.
     var live = false
+    /// True if the descriptor is open for reading.
+    var isReadable = false
     /// True if the descriptor can be closed and opened again by handle.
     var hasHandle = false
     /// True if the handle is in `largeHandles`.
@@ -162,6 +164,7 @@ struct InodeShard {
     let descriptor = slots[Int(index)].descriptor
     if descriptor >= 0, slots[Int(index)].hasHandle { unlink(index) }
     slots[Int(index)].descriptor = -1
+    slots[Int(index)].isReadable = false
     slots[Int(index)].generation &+= 1
     slots[Int(index)].next = free
     slots[Int(index)].handle = nil
@@ -195,19 +198,24 @@ struct InodeShard {
     link(index)
   }
 
-  /// Takes the oldest cached descriptor that nobody uses; -1 if all are in use.
+  /// Takes the oldest cached descriptor that nobody uses; -1 if the oldest few are in use. These count as new again: a
+  /// guest that has many files open must not make everybody else's search long.
   mutating func evict() -> Int32 {
-    var index = oldest
-    while index != InodeShard.none {
-      let newer = slots[Int(index)].newer
-      if slots[Int(index)].pins == 0 {
-        let descriptor = slots[Int(index)].descriptor
-        unlink(index)
-        slots[Int(index)].descriptor = -1
-        return descriptor
+    for _ in 0..<min(InodeShard.mostLooks, cached) {
+      let index = oldest
+      if slots[Int(index)].pins > 0 {
+        touch(index)
+        continue
       }
-      index = newer
+      let descriptor = slots[Int(index)].descriptor
+      unlink(index)
+      slots[Int(index)].descriptor = -1
+      slots[Int(index)].isReadable = false
+      return descriptor
     }
     return -1
   }
+
+  /// Cached descriptors that `evict` looks at.
+  private static let mostLooks = 8
 }

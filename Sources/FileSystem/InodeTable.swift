@@ -13,10 +13,12 @@ internal import Wire
 /// A node in use; give it back with `InodeTable.release`.
 struct PinnedNode {
   let id: UInt64
-  /// O_PATH descriptor of the inode.
+  /// Descriptor of the inode, O_PATH or open for reading.
   let file: File
   let mount: UInt32
   let type: FileType
+  /// True if the descriptor is open for reading.
+  var isReadable = false
 }
 
 final class InodeTable: Sendable {
@@ -127,7 +129,8 @@ final class InodeTable: Sendable {
       else { return nil }
       state.slots[slotIndex].pins += 1
       let slot = state.slots[slotIndex]
-      let node = PinnedNode(id: id, file: File(raw: slot.descriptor), mount: slot.key.mount, type: slot.type)
+      let node = PinnedNode(
+        id: id, file: File(raw: slot.descriptor), mount: slot.key.mount, type: slot.type, isReadable: slot.isReadable)
       if slot.descriptor >= 0 {
         if slot.hasHandle { state.touch(place.slot) }
         return (node, nil, 0)
@@ -202,9 +205,45 @@ final class InodeTable: Sendable {
     }
   }
 
+  /// Makes a file that was opened for reading the descriptor of its node: it does all that the O_PATH descriptor did,
+  /// and who opens the file for reading next needs no other. Gives it back if others use the node at this moment, who
+  /// rely on the old one. Afterwards `node` shows a closed descriptor: pin it anew.
+  func replace(_ node: PinnedNode, with descriptor: consuming FileDescriptor) -> FileDescriptor? {
+    guard node.id != InodeTable.rootID, let place = decode(node.id) else { return descriptor }
+    let raw = descriptor.file.raw
+    let old = shards[place.shard].state.withLock { state -> Int32 in
+      let slot = Int(place.slot)
+      guard state.slots[slot].pins == 1, state.slots[slot].descriptor >= 0 else { return -1 }
+      let old = state.slots[slot].descriptor
+      state.slots[slot].descriptor = raw
+      state.slots[slot].isReadable = true
+      return old
+    }
+    if old < 0 { return descriptor }
+    _ = descriptor.release()
+    File(raw: old).close()
+    return nil
+  }
+
+  /// Pins a node once more, for a file that the guest has open by the node's descriptor; `release(_:)` ends that.
+  func hold(_ node: PinnedNode) -> File? {
+    guard node.id != InodeTable.rootID, let place = decode(node.id) else { return nil }
+    return shards[place.shard].state.withLock { state -> File? in
+      let slot = Int(place.slot)
+      guard state.slots[slot].isReadable else { return nil }
+      state.slots[slot].pins += 1
+      return File(raw: state.slots[slot].descriptor)
+    }
+  }
+
   /// Ends the use of a node.
   func release(_ node: PinnedNode) {
-    guard node.id != InodeTable.rootID, let place = decode(node.id) else { return }
+    release(node.id)
+  }
+
+  /// Ends one use of the node of this number, which whoever calls has pinned.
+  func release(_ id: UInt64) {
+    guard id != InodeTable.rootID, let place = decode(id) else { return }
     let slot = Int(place.slot)
     let closed = shards[place.shard].state.withLock { state in
       state.slots[slot].pins -= 1
@@ -239,8 +278,7 @@ final class InodeTable: Sendable {
         var closed: [Int32] = []
         for _ in 0..<((state.cached + 1) / 2) {
           let raw = state.evict()
-          if raw < 0 { break }
-          closed.append(raw)
+          if raw >= 0 { closed.append(raw) }
         }
         return closed
       }

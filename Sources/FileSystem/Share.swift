@@ -21,7 +21,7 @@ public struct ShareError: Error, Sendable {
 final class Share: Sendable {
   let options: ShareOptions
   let inodes: InodeTable
-  let handles = HandleTable()
+  let handles: HandleTable
   let mounts = MountTable()
   let locks = LockTable()
   /// /proc/self/fd: the way from a descriptor to a path that the kernel takes.
@@ -30,6 +30,8 @@ final class Share: Sendable {
   let usesHandles: Bool
   /// True if the share lies on a file system of this machine.
   let isLocal: Bool
+  /// True if two open files of one inode differ in nothing but their flags and positions.
+  let opensAlike: Bool
   /// Ids of the daemon: creating as these needs no switch.
   let owner: (user: UInt32, group: UInt32)
 
@@ -53,6 +55,7 @@ final class Share: Sendable {
       throw ShareError("cannot read the directory of share \(options.name): \(error.message)")
     }
     isLocal = !Share.remoteFileSystems.contains(fileSystem)
+    opensAlike = Share.plainFileSystems.contains(fileSystem)
     var anchor: SharedDescriptor?
     if options.inodeFileHandles != .never {
       anchor = Share.anchor(of: root.file, type: status.type, below: descriptorDirectory.file)
@@ -66,12 +69,22 @@ final class Share: Sendable {
     _ = mounts.add(MountTable.Key(status), anchor: anchor)
     inodes = InodeTable(
       root: root, rootType: status.type, mounts: mounts, cacheLimit: options.descriptorCacheLimit)
+    handles = HandleTable(inodes)
   }
 
   /// Magic numbers of network and user-space file systems (linux/magic.h): their servers may change a file's mode
   /// between our look at it and our write.
   private static let remoteFileSystems: [UInt64] = [
     0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f, 0x0bd0_0bd0,
+  ]
+
+  /// Magic numbers of file systems whose files are what their inode says, whenever they were opened: tmpfs and ramfs,
+  /// ext2 to ext4, xfs, btrfs, bcachefs, f2fs, zfs, jfs, reiserfs, fat, exfat, ntfs3, squashfs, erofs, iso9660, udf.
+  /// Not so overlayfs, where a file that was opened before the first write never shows that write, proc and its like,
+  /// which look at the world when they are opened, and network file systems.
+  private static let plainFileSystems: [UInt64] = [
+    0x0102_1994, 0x8584_58f6, 0xef53, 0x5846_5342, 0x9123_683e, 0xca45_1a4e, 0xf2f5_2010, 0x2fc1_2fc1, 0x3153_464a,
+    0x5265_4973, 0x4d44, 0x2011_bab0, 0x7366_746e, 0x7371_7368, 0xe0f5_e1e2, 0x9660, 0x1501_3346,
   ]
 
   /// An open (not O_PATH) file of the mount that `file` is on, if handles work there: one is made and opened to see.

@@ -71,6 +71,8 @@ public struct ShareOptions: Sendable {
   public var groupMap = IdentifierMap()
   /// Descriptors that inodes may keep open as a cache; the daemon derives it from RLIMIT_NOFILE.
   public var descriptorCacheLimit = 4096
+  /// Whether each operation's time is taken: one look at the clock for each.
+  public var measuresLatency = true
 
   public init(name: String) {
     self.name = name

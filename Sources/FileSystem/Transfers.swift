@@ -17,6 +17,8 @@ struct Transfer {
   let offset: Int64
   let byteCount: Int
   let isWrite: Bool
+  /// When its thread turned to it.
+  let begunAt: Int64
 }
 
 /// Sendable for the reason that its worker is: one thread at a time.

@@ -52,6 +52,9 @@ extension Worker {
     let node = try share.inodes.acquire(request.header.nodeid)
     defer { share.inodes.release(node) }
     let flags = try hostFlags(arguments.flags)
+    if let handle = try openShared(node, flags: flags) {
+      return answer(FuseOpenOut(fh: handle, openFlags: replyFlags(flags, mount: node.mount)))
+    }
     let kill = share.features.contains(.handleKillprivV2) && arguments.openFlags.contains(.killSuidgid)
     let descriptor = try clearingSetuid(kill) { () throws(Errno) -> FileDescriptor in
       try reopen(node, flags: flags)
@@ -59,6 +62,27 @@ extension Worker {
     if flags & OpenFlags.truncate != 0 { clearRemappedCapability(decimal.spell(node.file)) }
     let handle = try register(descriptor, flags: flags)
     return answer(FuseOpenOut(fh: handle, openFlags: replyFlags(flags, mount: node.mount)))
+  }
+
+  /// Opens a file for reading by its node's descriptor, so that one which is opened again and again costs no system
+  /// call. Nil if it has to be opened for itself (contrib/decisions/0025).
+  private func openShared(_ node: PinnedNode, flags: Int32) throws(Errno) -> UInt64? {
+    guard flags == OpenFlags.readOnly, node.type == .regular, node.mount == 0, share.opensAlike,
+      node.id != InodeTable.rootID,
+      share.features.isDisjoint(with: [.posixLocks, .flockLocks])
+    else { return nil }
+    if !node.isReadable {
+      let descriptor = try reopen(node, flags: flags)
+      guard descriptor.file.raw < share.descriptorCeiling else { return try register(descriptor, flags: flags) }
+      if let own = share.inodes.replace(node, with: descriptor) { return try register(own, flags: flags) }
+    }
+    guard let file = share.inodes.hold(node) else { return nil }
+    do throws(Errno) {
+      return try share.handles.insert(sharing: file, of: node.id, limit: Int(share.descriptorCeiling))
+    } catch {
+      share.inodes.release(node)
+      throw error
+    }
   }
 
   func openDirectory(_ request: inout Request) throws(Errno) -> Answer {

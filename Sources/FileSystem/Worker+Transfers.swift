@@ -28,7 +28,7 @@ extension Worker {
     let space = chain.writable.byteCount - FuseOutHeader.byteCount
     let transfer = Transfer(
       unique: request.header.unique, handle: handle, offset: offset, byteCount: min(Int(arguments.size), space),
-      isWrite: false)
+      isWrite: false, begunAt: turnedAt)
     if transfer.byteCount > 0, transfers.begin(transfer, &chain, dataOffset: FuseOutHeader.byteCount) { return true }
     share.handles.release(handle)
     return false
@@ -44,7 +44,8 @@ extension Worker {
       Int32(bitPattern: arguments.flags) & OpenFlags.append == 0, let handle = directHandle(arguments.fh)
     else { return false }
     let transfer = Transfer(
-      unique: request.header.unique, handle: handle, offset: offset, byteCount: Int(arguments.size), isWrite: true)
+      unique: request.header.unique, handle: handle, offset: offset, byteCount: Int(arguments.size), isWrite: true,
+      begunAt: turnedAt)
     // Dropping a capability is the thread's business, and the kernel would do this write on another's behalf.
     let mustKill = (try? mustClearSetuid(handle, arguments.writeFlags)) ?? true
     if !mustKill, transfers.begin(transfer, &chain, dataOffset: dataOffset) { return true }
@@ -73,7 +74,8 @@ extension Worker {
   /// Writes the reply of a transfer; returns the bytes in the chain's writable part.
   private func answer(_ transfer: Transfer, _ chain: borrowing Chain, _ result: Int32) -> Int {
     let opcode = transfer.isWrite ? FuseOpcode.write : .read
-    statistics.count(opcode.rawValue, failed: result < 0)
+    var begunAt = transfer.begunAt
+    statistics.count(opcode.rawValue, failed: result < 0, since: &begunAt)
     if result < 0 {
       return reply(unique: transfer.unique, error: Errno(-result), into: chain.writable)
     }

@@ -15,6 +15,10 @@ internal import Wire
 final class Worker: @unchecked Sendable {
   /// Requests served before the runner may look at its other duties.
   private static let requestsPerTurn = 64
+  /// Who moves so much keeps no answer back: interrupting the guest costs nothing beside it.
+  private static let largeByteCount = 64 << 10
+  /// The longest that answers are kept back while others are worked at; looked at every few requests.
+  private static let batchNanoseconds: Int64 = 20_000
 
   let share: Share
   let memory = WorkerMemory()
@@ -23,7 +27,9 @@ final class Worker: @unchecked Sendable {
   private var chain = Chain()
   /// The mount that the last inode looked up was on: saves a locked search for each.
   var lastMount: (key: MountTable.Key, index: UInt32)?
-  let statistics = Statistics()
+  let statistics: Statistics
+  /// When this thread turned to the request that it works on.
+  var turnedAt = Statistics.noTime
   /// Nil where all reads and writes are plain calls.
   let transfers: Transfers?
 
@@ -31,6 +37,7 @@ final class Worker: @unchecked Sendable {
   init(_ share: Share, transfers: Transfers? = nil) {
     self.share = share
     self.transfers = transfers
+    statistics = Statistics(measuresLatency: share.options.measuresLatency)
   }
 
   /// Called on the queue's thread before the first request: gives the thread a current directory and a umask of its
@@ -53,32 +60,44 @@ final class Worker: @unchecked Sendable {
 
   private func serve(_ queue: inout Virtqueue, _ chain: inout Chain) throws(GuestFault) -> Int {
     var served = finishTransfers(&queue)
+    turnedAt = statistics.time
+    var batchStart = Clock.monotonic
     while served < Worker.requestsPerTurn {
       guard try queue.pop(into: &chain) else { break }
       served += 1
-      if let written = serve(&chain, &queue) { queue.complete(chain, written: written) }
+      serve(&chain, &queue)
       // One at a time is a guest that waits for each answer: tell it now. A queue with more work waits for the batch.
-      if !queue.hasWork { queue.flush() }
+      if !queue.hasWork {
+        queue.flush()
+      } else if served & 3 == 0, case let now = Clock.monotonic, now - batchStart > Worker.batchNanoseconds {
+        queue.flush()
+        batchStart = now
+      }
     }
     transfers?.submit()
     queue.flush()
     return served
   }
 
-  /// Serves one chain. Returns the bytes written into it, or nil if it is in flight now.
-  private func serve(_ chain: inout Chain, _ queue: inout Virtqueue) -> Int? {
+  /// Serves one chain: it is complete then, or in flight.
+  private func serve(_ chain: inout Chain, _ queue: inout Virtqueue) {
     guard let request = parse(chain.readable) else {
       statistics.count(malformed: true)
-      return refuseMalformed(chain.writable)
+      return queue.complete(chain, written: refuseMalformed(chain.writable))
     }
     // What is already answered must not wait for an operation that may take long.
     if Worker.mayBlock(request.header.operation) { queue.flush() }
     if transfers != nil {
-      if beginTransfer(request, &chain, others: queue.hasWork) { return nil }
+      if beginTransfer(request, &chain, others: queue.hasWork) {
+        turnedAt = statistics.time
+        return
+      }
       // All that can be in flight is: the next ones have to wait, not this thread's other requests.
       if transfers?.hasRoom == false { _ = finishTransfers(&queue, wait: true) }
     }
-    return serve(request, chain)
+    let written = serve(request, chain)
+    queue.complete(chain, written: written)
+    if written + Int(request.header.len) >= Worker.largeByteCount { queue.flush() }
   }
 
   private func serve(_ request: Request, _ chain: borrowing Chain) -> Int {
@@ -86,10 +105,10 @@ final class Worker: @unchecked Sendable {
     let header = request.header
     do throws(Errno) {
       let answer = try dispatch(&request, chain)
-      statistics.count(header.opcode, failed: false)
+      statistics.count(header.opcode, failed: false, since: &turnedAt)
       return reply(unique: header.unique, answer, into: chain.writable)
     } catch {
-      statistics.count(header.opcode, failed: true)
+      statistics.count(header.opcode, failed: true, since: &turnedAt)
       return reply(unique: header.unique, error: error, into: chain.writable)
     }
   }

@@ -14,8 +14,13 @@ public import Wire
 public struct Completion: Sendable {
   /// What the operation was submitted with.
   public let token: UInt64
-  /// Bytes transferred, or a negative errno.
+  /// Bytes transferred, or a negative errno. Guest memory that is gone (EFAULT) is told as EIO, as `File.read` does.
   public let result: Int32
+
+  init(token: UInt64, result: Int32) {
+    self.token = token
+    self.result = result == -Errno.badAddress.rawValue ? -Errno.inputOutput.rawValue : result
+  }
 }
 
 /// Sendable because it may move to another thread; its type cannot be copied, so one thread uses it at a time.

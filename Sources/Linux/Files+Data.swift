@@ -43,12 +43,28 @@ public struct RangeLock: Sendable {
 extension File {
   /// preadv2(2); at most `mostVectors` segments. Returns the bytes read, 0 at the end of the file.
   public func read(_ vectors: Segments, at offset: Int64, flags: Int32 = 0) throws(Errno) -> Int {
-    try answered { unsafe clinux_preadv2(raw, vectors.start, Int32(vectors.count), offset, flags) }
+    if vectors.count == 1, flags == 0 {
+      // Saves the kernel the copy and the check of the list.
+      let only = vectors[0]
+      return try moved { unsafe clinux_pread(raw, only.base, only.count, offset) }
+    }
+    return try moved { unsafe clinux_preadv2(raw, vectors.start, Int32(vectors.count), offset, flags) }
   }
 
   /// pwritev2(2); at most `mostVectors` segments. Returns the bytes written.
   public func write(_ vectors: Segments, at offset: Int64, flags: Int32 = 0) throws(Errno) -> Int {
-    try answered { unsafe clinux_pwritev2(raw, vectors.start, Int32(vectors.count), offset, flags) }
+    if vectors.count == 1, flags == 0 {
+      let only = vectors[0]
+      return try moved { unsafe clinux_pwrite(raw, only.base, only.count, offset) }
+    }
+    return try moved { unsafe clinux_pwritev2(raw, vectors.start, Int32(vectors.count), offset, flags) }
+  }
+
+  /// As `answered`, for calls on guest memory: what the guest asks for is right, and its memory is gone (EFAULT). That
+  /// is as if the disk had lost it.
+  @inline(__always)
+  private func moved(_ call: () -> Int) throws(Errno) -> Int {
+    do throws(Errno) { return try answered(call) } catch { throw error == .badAddress ? .inputOutput : error }
   }
 
   /// read(2) at the file's own position.
@@ -59,6 +75,15 @@ extension File {
   /// write(2) at the file's own position.
   public func write(_ buffer: Segment) throws(Errno) -> Int {
     try answered { unsafe clinux_write(raw, buffer.base, buffer.count) }
+  }
+
+  /// write(2) of what is left of `bytes` from `start` on; returns how many were taken.
+  public func write(_ bytes: [UInt8], from start: Int) throws(Errno) -> Int {
+    try answered {
+      unsafe bytes.withUnsafeBytes {
+        unsafe clinux_write(raw, $0.baseAddress.map { unsafe $0 + start }, $0.count - start)
+      }
+    }
   }
 
   /// write(2) of a text, whole.

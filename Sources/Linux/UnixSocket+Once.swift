@@ -23,4 +23,15 @@ extension UnixSocket {
     bytes.removeLast(limit - got)
     return bytes
   }
+
+  /// One sendmsg(2) of what is left of `bytes` from `start` on; returns how many bytes the socket took. For writing with a
+  /// deadline to a non-blocking socket. Never raises SIGPIPE.
+  public func sendOnce(_ bytes: [UInt8], from start: Int) throws(Errno) -> Int {
+    try retrying {
+      unsafe bytes.withUnsafeBytes { buffer in
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[start...])
+        return unsafe clinux_send(file.raw, rest.baseAddress, rest.count, nil, 0, nil, 0)
+      }
+    }
+  }
 }

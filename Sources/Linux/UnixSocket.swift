@@ -116,12 +116,12 @@ public struct UnixSocket: ~Copyable, Sendable {
     _ = clinux_shutdown(file.raw)
   }
 
-  /// Process id of the peer, for logs; nil if the kernel does not tell.
+  /// Process id of the peer, for logs; nil if the kernel does not tell, because it belongs to another pid namespace.
   public var peerProcess: Int32? {
     var pid: Int32 = 0
     var uid: UInt32 = 0
     var gid: UInt32 = 0
-    return unsafe clinux_peer_credentials(file.raw, &pid, &uid, &gid) < 0 ? nil : pid
+    return unsafe clinux_peer_credentials(file.raw, &pid, &uid, &gid) < 0 || pid == 0 ? nil : pid
   }
 }
 
@@ -146,9 +146,10 @@ public struct ListeningSocket: ~Copyable, Sendable {
     self.descriptor = descriptor
   }
 
-  /// Binds and listens. The socket's mode is 0777 less `mask`. Throws `addressInUse` if the path exists.
-  public init(path: String, mask: UInt32) throws(Errno) {
-    let result = unsafe path.withCString { unsafe clinux_listen($0, mask, 8) }
+  /// Binds and listens. The socket's file has `mode`, never more, whatever the umask is. Throws `addressInUse` if the
+  /// path exists.
+  public init(path: String, mode: UInt32) throws(Errno) {
+    let result = unsafe path.withCString { unsafe clinux_listen($0, mode, 8) }
     descriptor = FileDescriptor(owning: try checked(result))
   }
 

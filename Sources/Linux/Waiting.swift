@@ -28,6 +28,25 @@ extension File {
 }
 
 extension Poll {
+  /// Something to wait for: input, or room for output.
+  public struct Wish: Sendable {
+    let file: File
+    let output: Bool
+
+    public static func input(_ file: File) -> Wish { Wish(file: file, output: false) }
+    public static func output(_ file: File) -> Wish { Wish(file: file, output: true) }
+  }
+
+  /// Waits on any number (up to 16) of wishes; true for each that came true, or whose file has an error or was closed at
+  /// the other end. Control paths only, it allocates.
+  public static func wait(for wishes: [Wish], timeoutNanoseconds: Int64 = -1) -> [Bool] {
+    let raws = wishes.map { $0.file.raw }
+    let outputs = wishes.map { $0.output ? UInt8(1) : 0 }
+    var ready = [UInt8](repeating: 0, count: wishes.count)
+    let result = unsafe clinux_wait_many(raws, outputs, &ready, Int32(wishes.count), timeoutNanoseconds)
+    return result > 0 ? ready.map { $0 != 0 } : wishes.map { _ in false }
+  }
+
   /// Waits until `file` takes output; false if `wake` got input first.
   public static func waitWritable(_ file: File, unless wake: File) -> Bool {
     clinux_wait_writable(file.raw, wake.raw) > 0

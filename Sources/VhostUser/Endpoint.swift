@@ -50,6 +50,12 @@ public final class Endpoint: Sendable {
     case failed(Errno)
   }
 
+  /// The frontend that is attached.
+  public struct Frontend: Equatable, Sendable {
+    /// Its process id; nil if it is not of this process's pid namespace.
+    public let process: Int32?
+  }
+
   private enum Source: Sendable {
     case listener(SharedListener)
     case connected(SharedSocket)
@@ -73,6 +79,7 @@ public final class Endpoint: Sendable {
   private let wake: SharedEvent?
   private let stopping = Atomic<Bool>(false)
   private let active = Mutex<SharedSocket?>(nil)
+  private let attached = Mutex<Frontend?>(nil)
 
   /// Serves whoever connects to `listener`.
   public convenience init(
@@ -101,6 +108,9 @@ public final class Endpoint: Sendable {
 
   /// From any thread, at any time.
   public var statistics: EndpointStatistics { counters.snapshot }
+
+  /// Who is attached: who has sent a valid message and is still there. From any thread, at any time.
+  public var frontend: Frontend? { attached.withLock { $0 } }
 
   /// Ends `run`, from any thread: the frontend is cut off, queues stop after what they are doing, the device is reset.
   /// Does not wait. For good: an endpoint runs once.
@@ -155,6 +165,7 @@ public final class Endpoint: Sendable {
     let stopped = converse(session, socket, &visitors)
     guard session.isEstablished else { return stopped ? .stopped : .noSession }
     session.close()
+    attached.withLock { $0 = nil }
     log.log(.info, "frontend left")
     return stopped ? .stopped : .left
   }
@@ -162,9 +173,12 @@ public final class Endpoint: Sendable {
   /// Message after message; true if it ended because of `stop`.
   private func converse(_ session: Session, _ socket: SharedSocket, _ visitors: inout Visitors) -> Bool {
     while !stopping.load(ordering: .acquiring) {
-      switch visitors.next(during: socket.file) {
+      switch visitors.next(during: socket.file, alarm: session.alarm.file) {
       case .stopped:
         return true
+      case .memoryLost:
+        log.log(.error, "frontend cut off: it has truncated the file of memory that it had shared")
+        return false
       case .speaks(let other):
         let process = other.socket.peerProcess.map { " (process \($0))" } ?? ""
         log.log(.warning, "a second frontend\(process) was turned away: this socket serves one at a time")
@@ -177,8 +191,9 @@ public final class Endpoint: Sendable {
           return false
         }
         if isNew, session.isEstablished {
-          let process = socket.socket.peerProcess.map { " (process \($0))" } ?? ""
-          log.log(.info, "frontend attached\(process)")
+          let process = socket.socket.peerProcess
+          attached.withLock { $0 = Frontend(process: process) }
+          log.log(.info, "frontend attached\(process.map { " (process \($0))" } ?? "")")
         }
       }
     }

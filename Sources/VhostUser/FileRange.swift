@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Memory that the frontend shares through a descriptor: guest memory, the inflight area, the dirty log. Ranges are
-// checked against the file before anybody touches them, because a page beyond its end is a SIGBUS.
+// checked against the file before anybody touches them, because a page beyond its end is a SIGBUS. The frontend may
+// shrink the file later all the same: the session's alarm tells.
 
 internal import Linux
 internal import Wire
@@ -39,16 +40,20 @@ struct FileRange {
   private static let hugePageFileSystem: UInt64 = 0x9584_58f6
   private static let pageSize: UInt64 = 4096
 
-  init(_ file: File, offset: UInt64, byteCount: UInt64) throws(RangeRefusal) {
+  init(_ file: File, offset: UInt64, byteCount: UInt64, alarm: MemoryAlarm) throws(RangeRefusal) {
+    try self.init(file, offset: offset, byteCount: byteCount, page: try FileRange.pageSize(of: file), alarm: alarm)
+  }
+
+  /// - Parameter page: the size of the file's pages, in which it is mapped.
+  init(_ file: File, offset: UInt64, byteCount: UInt64, page: UInt64, alarm: MemoryAlarm) throws(RangeRefusal) {
     guard byteCount > 0 else { throw .empty }
     let (end, wraps) = offset.addingReportingOverflow(byteCount)
-    let page = try FileRange.pageSize(of: file)
     guard !wraps, end <= UInt64(Int.max) - page else { throw .overflow }
     try FileRange.check(file, end: end, page: page)
     let start = offset / page * page
     let length = (end - start + page - 1) / page * page
     do {
-      mapping = try Mapping(file, byteCount: Int(length), offset: start)
+      mapping = try Mapping(file, byteCount: Int(length), offset: start, alarm: alarm, pageSize: Int(page))
     } catch {
       throw .host(error)
     }

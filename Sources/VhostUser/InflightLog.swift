@@ -36,14 +36,14 @@ final class InflightLog: Sendable {
   }
 
   /// Maps an area that the frontend gave.
-  init(_ description: InflightDescription, _ file: File) throws(RangeRefusal) {
+  init(_ description: InflightDescription, _ file: File, alarm: MemoryAlarm) throws(RangeRefusal) {
     queueCount = Int(description.queueCount)
     queueSize = description.queueSize
     stride = InflightLayout.splitQueueSize(Int(queueSize))
     guard queueCount > 0, queueSize > 0, Int(queueSize) <= SplitRingLayout.maximumQueueSize else { throw .empty }
     let needed = UInt64(queueCount * stride)
     guard description.mmapSize >= needed else { throw .beyondEndOfFile(fileSize: description.mmapSize) }
-    let range = try FileRange(file, offset: description.mmapOffset, byteCount: needed)
+    let range = try FileRange(file, offset: description.mmapOffset, byteCount: needed, alarm: alarm)
     mapping = range.mapping
     start = range.offset
     guard start % InflightLayout.alignment == 0 else { throw .host(.invalid) }

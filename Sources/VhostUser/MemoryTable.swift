@@ -32,10 +32,15 @@ struct MemoryTable {
   private var regions: [Virtio.MemoryRegion] = []
   /// What queues that start now work on.
   private(set) var snapshot: GuestMemory
+  private let health: MemoryHealth
+  private let alarm: MemoryAlarm
 
-  init() {
-    guard let empty = GuestMemory([]) else { preconditionFailure("an empty table has no overlap") }
+  /// - Parameter alarm: sets `health` when a region's file was truncated.
+  init(health: MemoryHealth, alarm: MemoryAlarm) {
+    guard let empty = GuestMemory([], health: health) else { preconditionFailure("an empty table has no overlap") }
     snapshot = empty
+    self.health = health
+    self.alarm = alarm
   }
 
   var isEmpty: Bool { regions.isEmpty }
@@ -45,7 +50,7 @@ struct MemoryTable {
     with wire: [VhostUserProtocol.MemoryRegion], _ descriptors: inout ReceivedDescriptors
   ) throws(MemoryRefusal) {
     var next: [Virtio.MemoryRegion] = []
-    for region in wire { next.append(try MemoryTable.map(region, &descriptors)) }
+    for region in wire { next.append(try map(region, &descriptors)) }
     try adopt(next)
   }
 
@@ -54,7 +59,7 @@ struct MemoryTable {
     _ wire: VhostUserProtocol.MemoryRegion, _ descriptors: inout ReceivedDescriptors
   ) throws(MemoryRefusal) {
     guard regions.count < VhostUserLimits.maximumMemoryRegions else { throw .tooManyRegions }
-    try adopt(regions + [try MemoryTable.map(wire, &descriptors)])
+    try adopt(regions + [try map(wire, &descriptors)])
   }
 
   /// REM_MEM_REG: the mmap offset need not be repeated.
@@ -70,19 +75,20 @@ struct MemoryTable {
   }
 
   private mutating func adopt(_ next: [Virtio.MemoryRegion]) throws(MemoryRefusal) {
-    guard let memory = GuestMemory(next) else { throw .overlap }
+    guard let memory = GuestMemory(next, health: health) else { throw .overlap }
     regions = next
     snapshot = memory
   }
 
   /// The descriptor is closed here: the mapping keeps the file open.
-  private static func map(
+  private func map(
     _ wire: VhostUserProtocol.MemoryRegion, _ descriptors: inout ReceivedDescriptors
   ) throws(MemoryRefusal) -> Virtio.MemoryRegion {
     guard let descriptor = descriptors.takeFirst() else { throw .missingDescriptor }
     guard !wire.userAddress.addingReportingOverflow(wire.size).overflow else { throw .range(.overflow) }
     do {
-      let range = try FileRange(descriptor.file, offset: wire.mmapOffset, byteCount: wire.size)
+      let range = try FileRange(
+        descriptor.file, offset: wire.mmapOffset, byteCount: wire.size, alarm: alarm)
       return Virtio.MemoryRegion(
         guestAddress: wire.guestAddress, userAddress: wire.userAddress, memory: range.memory, owner: range.mapping)
     } catch {

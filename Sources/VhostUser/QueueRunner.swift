@@ -91,7 +91,7 @@ final class QueueRunner: Sendable {
   /// Nanoseconds between two looks at a ring without kicks: while it is busy, and when it has been quiet.
   private static let briskPollNanoseconds: Int64 = 50_000
   private static let calmPollNanoseconds: Int64 = 1_000_000
-  /// How long a spinning thread keeps its processor to itself.
+  /// How long a spinning thread keeps its processor to itself, at first and between two offers to others.
   private static let selfishNanoseconds: Int64 = 4_000
   /// A yield that takes longer has let another thread run.
   private static let yieldNanoseconds: Int64 = 2_000
@@ -231,10 +231,12 @@ final class QueueRunner: Sendable {
   }
 
   /// Looks at the ring for a while; true if there is work. After the first moments, in which a driver that runs
-  /// answers, it lets others run between two looks: on a busy host the driver may wait for this very processor. Where
-  /// somebody did run, sleeping is the better way to wait.
+  /// answers, it lets others run between two looks: on a busy host the driver may wait for this very processor. If it
+  /// did, the two go on handing the processor to each other, which costs less than a sleep and a kick. Where somebody
+  /// else ran, sleeping is the better way to wait.
   private func spin(_ queue: inout Virtqueue, since start: Int64, _ awake: inout StayAwake) -> Bool {
-    var turns = 0
+    var turns = awake.sharesProcessor ? 15 : 0
+    var offered = awake.sharesProcessor ? start - QueueRunner.selfishNanoseconds : start
     while true {
       if queue.hasWork { return true }
       Processors.spinPause()
@@ -243,11 +245,13 @@ final class QueueRunner: Sendable {
       if wishes.load(ordering: .relaxed) != 0 { return false }
       let now = Clock.monotonic
       if now - start > awake.windowNanoseconds { return false }
-      if now - start < QueueRunner.selfishNanoseconds { continue }
+      if now - offered < QueueRunner.selfishNanoseconds { continue }
       Processors.yield()
-      if Clock.monotonic - now > QueueRunner.yieldNanoseconds {
+      offered = Clock.monotonic
+      awake.sharesProcessor = offered - now > QueueRunner.yieldNanoseconds
+      if awake.sharesProcessor, !queue.hasWork {
         awake.backOff()
-        return queue.hasWork
+        return false
       }
     }
   }

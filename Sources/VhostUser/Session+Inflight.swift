@@ -23,7 +23,7 @@ extension Session {
     guard let description = inflightDescription(message.payload) else { return .refused("payload too short") }
     guard let descriptor = message.descriptors.takeFirst() else { return .refused("the descriptor is missing") }
     do {
-      let area = try InflightLog(description, descriptor.file)
+      let area = try InflightLog(description, descriptor.file, alarm: alarm)
       stopRings()
       inflight = area
     } catch {

@@ -17,7 +17,8 @@ extension Session {
     }
     let range: FileRange
     do {
-      range = try FileRange(descriptor.file, offset: description.offset, byteCount: description.size)
+      range = try FileRange(
+        descriptor.file, offset: description.offset, byteCount: description.size, alarm: alarm)
     } catch {
       return try refuseLog(message.header, error.reason)
     }

@@ -207,13 +207,15 @@ extension Session {
   /// Runs on the queue's thread.
   private func faultHandler(_ ring: RingState) -> @Sendable (GuestFault) -> Void {
     let (index, slot, channel) = (ring.index, ring.error, self.channel)
-    let (log, limit) = (environment.log, faultLimit)
+    let (log, limit, health) = (environment.log, faultLimit, health)
     return { fault in
       if slot.isConnected {
         slot.signal()
       } else if channel.carriesNotifications {
         channel.sendError(index)
       }
+      // The session has its own line for that, and whatever the queue saw was no longer what the driver wrote.
+      if health.isLost { return }
       log.log(.error, limit: limit) { "queue \(index) stopped, because the driver broke the ring's rules: \(fault)" }
     }
   }

@@ -43,7 +43,10 @@ final class Session {
   let faultLimit = RateLimit()
   private let refusalLimit = RateLimit(intervalMilliseconds: 100)
 
-  var memory = MemoryTable()
+  /// Rings when the frontend has taken away memory that it had shared: then the session has to end.
+  let alarm: MemoryAlarm
+  let health = MemoryHealth()
+  var memory: MemoryTable
   /// What the frontend accepted with SET_FEATURES, less what was not offered; nil before.
   var features: VirtioFeatures?
   /// What the device has been told since its last reset.
@@ -61,6 +64,8 @@ final class Session {
     description = environment.device.description
     connection = Connection(socket)
     channel = BackendChannel(log: environment.log)
+    alarm = try MemoryAlarm(word: health.word, owner: health)
+    memory = MemoryTable(health: health, alarm: alarm)
     var rings: [RingState] = []
     for index in 0..<description.queueCount {
       rings.append(

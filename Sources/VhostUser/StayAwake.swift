@@ -11,6 +11,9 @@ struct StayAwake {
   /// Current window; 0 sleeps at once.
   private(set) var windowNanoseconds: Int64 = 0
 
+  /// When it was last offered, the driver took this thread's processor: offer it at once the next time.
+  var sharesProcessor = false
+
   /// Pauses to go without spinning, and how many the next time.
   private var restsLeft = 0
   private var restCount = 0
@@ -27,6 +30,7 @@ struct StayAwake {
   /// Others want the processor: no spinning for a number of pauses, twice as many each time this happens in a row.
   mutating func backOff() {
     windowNanoseconds = 0
+    sharesProcessor = false
     restCount = min(max(restCount * 2, StayAwake.leastRests), StayAwake.mostRests)
     restsLeft = restCount
   }

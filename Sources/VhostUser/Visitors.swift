@@ -20,6 +20,8 @@ struct Visitors {
   enum News {
     /// The endpoint shall stop.
     case stopped
+    /// Memory of the session's frontend is gone.
+    case memoryLost
     /// The session's own connection has something.
     case sessionReady
     /// A visitor has sent something; it is no visitor any more.
@@ -45,18 +47,20 @@ struct Visitors {
 
   /// Waits until there is something to do. The session's connection goes first: a frontend that left is seen before the
   /// one that comes in its place.
-  mutating func next(during session: File? = nil) -> News {
+  mutating func next(during session: File? = nil, alarm: File? = nil) -> News {
     while true {
       let missing = File(raw: -1)
-      let ready = Poll.wait([wake, session ?? missing, listener?.socket.file ?? missing] + silent.map { $0.file })
+      let ready = Poll.wait(
+        [wake, alarm ?? missing, session ?? missing, listener?.socket.file ?? missing] + silent.map { $0.file })
       if !ready[0].isEmpty { return .stopped }
-      if !ready[1].isEmpty { return .sessionReady }
-      for (index, state) in ready.dropFirst(3).enumerated().reversed() where !state.isEmpty {
+      if !ready[1].isEmpty { return .memoryLost }
+      if !ready[2].isEmpty { return .sessionReady }
+      for (index, state) in ready.dropFirst(4).enumerated().reversed() where !state.isEmpty {
         let visitor = silent.remove(at: index)
         // Whoever is gone again wanted nothing.
         if !state.contains(.hangUp) { return .speaks(visitor) }
       }
-      if !ready[2].isEmpty { accept() }
+      if !ready[3].isEmpty { accept() }
     }
   }
 

@@ -82,14 +82,15 @@ public struct SegmentWindow: ~Copyable {
     unsafe storage.deallocate()
   }
 
-  /// The part of `list` from byte `offset`, at most `byteCount` bytes and at most `capacity` segments long. Valid until
-  /// the next call.
+  /// The part of `list` from byte `offset`, at most `byteCount` bytes and at most `capacity` segments long. Segments
+  /// that lie one behind the other become one: a guest's buffer of many pages often is one run of memory, and the
+  /// kernel copies a run faster than it copies its pages. Valid until the next call.
   public func window(of list: Segments, from offset: Int, byteCount: Int) -> (segments: Segments, byteCount: Int) {
     var skip = offset
     var left = byteCount
     var count = 0
     var index = 0
-    while index < list.count, left > 0, count < capacity {
+    while index < list.count, left > 0 {
       var segment = list[index]
       index += 1
       if skip >= segment.count {
@@ -98,9 +99,14 @@ public struct SegmentWindow: ~Copyable {
       }
       segment = segment.dropFirst(skip).prefix(left)
       skip = 0
+      if count > 0, let whole = unsafe storage[count - 1].joined(with: segment) {
+        unsafe storage[count - 1] = whole
+      } else {
+        if count == capacity { break }
+        unsafe (storage + count).initialize(to: segment)
+        count += 1
+      }
       left -= segment.count
-      unsafe (storage + count).initialize(to: segment)
-      count += 1
     }
     return unsafe (Segments(start: storage, count: count), byteCount - left)
   }

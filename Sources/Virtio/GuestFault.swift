@@ -20,4 +20,6 @@ public enum GuestFault: Error, Equatable, Sendable {
   case badIndirectTable
   /// A ring that is misaligned or outside the shared memory.
   case badRing
+  /// The frontend has taken away memory that it had shared; what is read there now means nothing.
+  case memoryLost
 }

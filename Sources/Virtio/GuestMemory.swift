@@ -5,7 +5,33 @@
 // are paused and restarted with it, so nobody ever looks at half a change. No mapping is made here: the room that
 // may call the kernel maps the memory and hands in an owner that keeps it mapped.
 
+internal import Synchronization
 public import Wire
+
+/// Whether the memory that a frontend shared is still all there: it may truncate the file behind it at any time. Whoever
+/// notices (a SIGBUS handler) sets the word; queues look at it before they believe a chain.
+///
+/// Sendable because the word is only touched atomically and its address never changes.
+@safe
+public final class MemoryHealth: @unchecked Sendable {
+  /// For who keeps this object alive for as long.
+  let lost: UnsafeMutablePointer<Atomic<UInt32>>
+
+  public init() {
+    unsafe lost = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
+    unsafe lost.initialize(to: Atomic(0))
+  }
+
+  deinit {
+    unsafe lost.deinitialize(count: 1)
+    unsafe lost.deallocate()
+  }
+
+  public var isLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
+
+  /// Not 0 means lost. An atomic word has the layout of a word.
+  public var word: Segment { unsafe Segment(base: UnsafeMutableRawPointer(lost), count: 4) }
+}
 
 /// One region of guest memory, mapped at `host`.
 @safe
@@ -119,10 +145,13 @@ public final class GuestMemory: @unchecked Sendable {
   private let entries: UnsafeMutablePointer<RegionEntry>
   /// For who keeps this object alive for as long.
   let table: RegionTable
+  /// Of the session that the memory belongs to.
+  let health: MemoryHealth
   private let regions: [MemoryRegion]
 
   /// Nil if two regions overlap in guest addresses, or one is empty or wraps around.
-  public init?(_ unsorted: [MemoryRegion]) {
+  public init?(_ unsorted: [MemoryRegion], health: MemoryHealth = MemoryHealth()) {
+    self.health = health
     let regions = unsorted.sorted { $0.guestAddress < $1.guestAddress }
     var end: UInt64 = 0
     for region in regions {

@@ -19,7 +19,8 @@ struct SplitQueue: ~Copyable {
   private let eventIndex: Bool
   private let indirect: Bool
   let regions: RegionTable
-  /// Keeps `regions` alive; never touched per chain, so that no reference is counted.
+  private let lost: UnsafeMutablePointer<Atomic<UInt32>>
+  /// Keeps `regions` and `lost` alive; never touched per chain, so that no reference is counted.
   private let memory: GuestMemory
 
   /// Next available entry to take.
@@ -30,6 +31,8 @@ struct SplitQueue: ~Copyable {
   @usableFromInline var publishedUsed: UInt16
   /// Used index at the last decision about an interrupt; nil forces the first one.
   private var signalledUsed: UInt16?
+  /// The same, for counting: what was put since.
+  private var decidedUsed: UInt16
 
   init(_ configuration: borrowing VirtqueueConfiguration) throws(GuestFault) {
     let size = Int(configuration.size)
@@ -51,11 +54,13 @@ struct SplitQueue: ~Copyable {
     indirect = configuration.features.contains(.indirectDescriptors)
     memory = configuration.memory
     regions = configuration.memory.table
+    unsafe lost = configuration.memory.health.lost
     nextAvailable = configuration.nextAvailable
     seenAvailable = configuration.nextAvailable
     let usedIndex = unsafe SplitQueue.word(rings.used.base + SplitRingLayout.usedIndexOffset)
     nextUsed = unsafe usedIndex.pointee.load(ordering: .acquiring)
     publishedUsed = nextUsed
+    decidedUsed = nextUsed
   }
 
   /// Atomics bound onto ring memory: the driver is another processor on the same words.
@@ -71,6 +76,10 @@ struct SplitQueue: ~Copyable {
     let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
     return unsafe index.pointee.load(ordering: .acquiring) != nextAvailable
   }
+
+  /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote.
+  @inline(__always)
+  var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
 
   /// Every chain that the last look showed has been taken.
   @inline(__always)
@@ -186,6 +195,10 @@ struct SplitQueue: ~Copyable {
   @inlinable @inline(__always)
   var unpublished: UInt16 { nextUsed &- publishedUsed }
 
+  /// Used elements since the last decision about an interrupt.
+  @inline(__always)
+  var undecided: UInt16 { nextUsed &- decidedUsed }
+
   /// Shows the batch to the driver: one release store.
   @inline(__always)
   mutating func publish() {
@@ -197,6 +210,7 @@ struct SplitQueue: ~Copyable {
   /// Whether the driver wants an interrupt for what was published since the last time this was asked.
   @inline(__always)
   mutating func shouldSignal() -> Bool {
+    decidedUsed = publishedUsed
     // The used index must be visible before used_event is read, or both sides may sleep (2.7.10).
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     if !eventIndex {

@@ -73,10 +73,15 @@ public struct Virtqueue: ~Copyable {
   private let loggedUsedAddress: UInt64?
   /// There is an inflight region or a dirty log, or both.
   @usableFromInline let isLogged: Bool
-  @usableFromInline let batchLimit: UInt16
+  /// Completions that are shown with one store; see `complete`.
+  @usableFromInline let groupSize: UInt16
+  private let batchLimit: UInt16
 
-  /// The most completions that are held back before the driver is shown them.
+  /// The most completions before the driver is interrupted, if it asked for that.
   public static let defaultBatchLimit: UInt16 = 16
+  /// Completions that are shown together: few, so that a driver that looks at the ring goes on while the rest of a
+  /// batch is being worked at, and more than one, because the index moves between two processors with each store.
+  private static let mostTogether: UInt16 = 4
 
   /// Throws `badRing` if an area does not fit the ring's size or is misaligned.
   public init(
@@ -88,6 +93,7 @@ public struct Virtqueue: ~Copyable {
     dirtyPages = dirtyLog?.pages
     loggedUsedAddress = configuration.loggedUsedAddress
     self.batchLimit = batchLimit
+    groupSize = min(batchLimit, Virtqueue.mostTogether)
     inflight = configuration.inflight.take()
     isLogged = inflight != nil || dirtyPages != nil
     if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
@@ -116,6 +122,7 @@ public struct Virtqueue: ~Copyable {
     }
     let head = try ring.takeHead()
     try ring.read(head, into: &chain)
+    if ring.memoryIsLost { throw .memoryLost }
     inflight?.begin(head)
     return true
   }
@@ -126,29 +133,41 @@ public struct Virtqueue: ~Copyable {
     guard let head = resubmit.popLast() else { return false }
     hasResubmits = !resubmit.isEmpty
     try ring.read(head, into: &chain)
+    if ring.memoryIsLost { throw .memoryLost }
     return true
   }
 
-  /// Gives a chain back. The driver sees it at the next `flush`, or at once when the batch is full.
+  /// Gives a chain back. A driver that looks sees it when there are a few of them, one that sleeps is interrupted for a
+  /// batch; `flush` does both at once.
   /// - Parameter written: bytes written from the start of the chain's writable part.
   @inlinable @inline(__always)
   public mutating func complete(_ chain: borrowing Chain, written: Int) {
     ring.put(chain.head, written: UInt32(clamping: written))
     if isLogged { log(chain, written: written) }
-    if ring.unpublished >= batchLimit { flush() }
+    if ring.unpublished >= groupSize { show() }
+  }
+
+  @usableFromInline
+  mutating func show() {
+    publish()
+    if ring.undecided >= batchLimit { flush() }
   }
 
   /// Shows the completed chains to the driver and interrupts it if it asked for that.
   public mutating func flush() {
+    if ring.undecided == 0 { return }
+    if ring.unpublished > 0 { publish() }
+    if ring.shouldSignal() { notifier.call() }
+  }
+
+  private mutating func publish() {
     let count = ring.unpublished
-    if count == 0 { return }
     ring.publish()
     inflight?.finish(count: count, usedIndex: ring.nextUsed)
     if let dirtyPages, let loggedUsedAddress {
       dirtyPages.mark(
         guestAddress: loggedUsedAddress &+ UInt64(SplitRingLayout.usedIndexOffset), byteCount: 2)
     }
-    if ring.shouldSignal() { notifier.call() }
   }
 
   /// Asks the driver to kick when it adds a chain; true if one is there already.

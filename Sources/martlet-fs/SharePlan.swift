@@ -83,12 +83,16 @@ struct SharePlan {
       var options = options
       // A half for files that the guest has open, a half to keep what it knows at hand.
       options.descriptorCacheLimit = Int(min(surroundings.descriptorBudget / 2, 1 << 20))
+      options.measuresLatency = surroundings.measuresLatency
       guard let root = surroundings.root else { throw .failure("share \(options.name) has no directory") }
       do {
         let device = try FileSystemDevice(
           options, root: try root.file.duplicate(), descriptorDirectory: surroundings.descriptorDirectory)
         return ServedDevice(device) {
-          device.operationCounts.map { OperationReading(name: $0.operation, count: $0.count, errors: $0.failures) }
+          device.operationReadings.map {
+            OperationReading(
+              name: $0.operation, queue: $0.queue, count: $0.count, errors: $0.failures, latency: $0.latency)
+          }
         }
       } catch let error as ShareError {
         throw .failure(error.message)

@@ -16,6 +16,8 @@ struct Martlet: ParsableCommand {
     MountCommand.self,
     InspectCommand.self,
     DetachCommand.self,
+    StatusCommand.self,
+    ControlCommand.self,
     Bench.self,
   ]
 
@@ -29,7 +31,7 @@ struct Martlet: ParsableCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.isEmpty {
       try? File(raw: 2).write(helpMessage())
-      CurrentProcess.exit(ToolExit.usage)
+      CurrentProcess.exit(ExitCode.usage)
     }
     do {
       var command = try parseAsRoot(arguments)
@@ -41,6 +43,6 @@ struct Martlet: ParsableCommand {
       guard exitCode(for: error) == .success else { HumanError.usage(parsing: error).end() }
       try? File(raw: 1).write(fullMessage(for: error) + "\n")
     }
-    CurrentProcess.exit(ToolExit.success)
+    CurrentProcess.exit(ExitCode.success)
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Linux
+import Support
 import Testing
 
 /// Whatever is wrong, a person reads exactly one sentence that says what to do, on standard error; 2 is for a command
@@ -22,7 +23,9 @@ import Testing
     var testDescription: String { arguments.joined(separator: " ") }
   }
 
-  static let base = "--shared-dir /usr --socket-path /tmp/martlet-never-made.sock"
+  /// This run's own: another one on the same machine must not get in the way.
+  static let socket = "/tmp/mt-never-\(CurrentProcess.identifier).sock"
+  static let base = "--shared-dir /usr --socket-path \(socket)"
 
   static let rows: [Row] = [
     Row("--nonsense", 2, "unknown option '--nonsense'"),
@@ -65,9 +68,9 @@ import Testing
     Row("--share tag=a,source=/usr,socket=s --share tag=b,source=/usr,socket=s", 2, "two shares have the socket 's'"),
     Row("--share tag=a,source=/usr,socket=s --shared-dir=/usr", 2, "leave out --shared-dir"),
     // The host.
-    Row("--shared-dir=/nowhere/at/all --socket-path=/tmp/martlet-never-made.sock", 1, "does not exist"),
+    Row("--shared-dir=/nowhere/at/all --socket-path=\(socket)", 1, "does not exist"),
     Row(
-      "--shared-dir=/dev/null --socket-path=/tmp/martlet-never-made.sock", 1, "neither a directory nor a regular file"),
+      "--shared-dir=/dev/null --socket-path=\(socket)", 1, "neither a directory nor a regular file"),
     Row("--shared-dir=/usr --socket-path=/nowhere/at/all/s.sock", 1, "create '/nowhere/at/all' first"),
     Row("--shared-dir=/usr --socket-path=/etc/passwd", 1, "exists and is not a socket"),
     Row("--shared-dir=/usr --socket-path=/tmp/\(String(repeating: "x", count: 103))", 1, "the kernel takes 107"),
@@ -90,7 +93,7 @@ import Testing
     // One sentence, which says where to read on if the command line was wrong.
     #expect(!text.contains(". ") && !text.contains("Error:") && !text.contains("Usage:"), "\(text)")
     #expect(text.contains("see --help") == (row.code == 2), "\(text)")
-    #expect((try? Path("/tmp/martlet-never-made.sock").status()) == nil)
+    #expect((try? Path(Self.socket).status()) == nil)
   }
 
   @Test(.enabled(if: DaemonProcess.isRoot))
@@ -100,7 +103,7 @@ import Testing
   }
 
   @Test func aLineBreakInAPathDoesNotMakeTwoLines() throws {
-    let outcome = try DaemonProcess.run(["--shared-dir=/no\nwhere", "--socket-path=/tmp/martlet-never-made.sock"])
+    let outcome = try DaemonProcess.run(["--shared-dir=/no\nwhere", "--socket-path=\(Self.socket)"])
     #expect(outcome.status == .code(1))
     #expect(outcome.errorLines.count == 1)
   }

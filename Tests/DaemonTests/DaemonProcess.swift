@@ -5,41 +5,10 @@
 
 import Foundation
 import Linux
-import Synchronization
+import Support
 import Testing
 
-/// A directory that goes away with the test.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    // Short: socket paths below it must fit into 107 bytes.
-    path = "/tmp/mt-\(UInt32.random(in: .min ... .max))"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-    // Daemons that run as another user must get in.
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-  }
-
-  deinit {
-    try? FileManager.default.removeItem(atPath: path)
-  }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  @discardableResult
-  func makeDirectory(_ name: String) throws -> String {
-    try FileManager.default.createDirectory(atPath: file(name), withIntermediateDirectories: true)
-    return file(name)
-  }
-
-  @discardableResult
-  func write(_ name: String, _ text: String) throws -> String {
-    try text.write(toFile: file(name), atomically: false, encoding: .utf8)
-    return file(name)
-  }
-
-  func exists(_ name: String) -> Bool { (try? Path(file(name)).status(following: false)) != nil }
-}
+typealias TemporaryDirectory = Workplace
 
 /// How a run that has ended went.
 struct Outcome: Sendable {
@@ -51,29 +20,18 @@ struct Outcome: Sendable {
 }
 
 final class DaemonProcess: Sendable {
-  /// Where the programs are: $MARTLET_BIN_DIR, or beside the tests.
-  static let programs: String = {
-    if let directory = ProcessInfo.processInfo.environment["MARTLET_BIN_DIR"] { return directory }
-    // The test bundle is an executable in the build folder on Linux.
-    return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path(percentEncoded: false)
-  }()
-  static let binary = URL(filePath: programs).appending(path: "martlet-fs").path(percentEncoded: false)
+  static let binary = BuildFolder.program("martlet-fs")
   /// A copy that any user may run. Made by cp(1): a descriptor of this process that is open for writing would be held
   /// by whatever another test starts meanwhile, and a program that somebody may write to cannot be run (ETXTBSY).
   static func binaryForEverybody(in directory: TemporaryDirectory) throws -> String {
     let copy = directory.file("martlet-fs")
-    try #require(try ChildProcess.spawn(["cp", binary, copy]).wait() == .code(0))
+    try #require(try RunningProgram(["cp", binary, copy], in: directory).waitBlocking().code == 0)
     return copy
   }
   static let isRoot = CurrentProcess.effectiveUser == 0
 
-  let child: ChildProcess
+  let child: RunningProgram
   let startedNanoseconds: Int64
-  /// True once it was waited for: its id may be another process's then.
-  private let hasEnded = Atomic(false)
-  private let output: String
-  private let errors: String
-  private let directory: TemporaryDirectory
 
   /// - Parameters:
   ///   - environment: beside PATH; nothing else of the test's is passed on.
@@ -83,19 +41,11 @@ final class DaemonProcess: Sendable {
     _ arguments: [String], in directory: TemporaryDirectory, environment: [String: String] = [:], files: [File] = [],
     wrapper: [String] = [], binary: String = DaemonProcess.binary
   ) throws {
-    self.directory = directory
-    let run = UInt32.random(in: .min ... .max)
-    output = directory.file("out-\(run)")
-    errors = directory.file("err-\(run)")
-    let flags = OpenFlags.writeOnly | OpenFlags.create | OpenFlags.append
-    let out = SharedDescriptor(try Path(output).open(flags: flags, mode: 0o666))
-    let err = SharedDescriptor(try Path(errors).open(flags: flags, mode: 0o666))
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     startedNanoseconds = Linux.Clock.monotonic
-    child = try ChildProcess.spawn(
-      wrapper + [binary] + arguments,
-      environment: ["PATH=\(path)"] + environment.map { "\($0)=\($1)" },
-      files: [nil, out.file, err.file] + files)
+    child = try RunningProgram(
+      [binary] + arguments, in: directory, wrapper: wrapper,
+      environment: ["PATH=\(path)"] + environment.map { "\($0)=\($1)" }, files: files.map(\.raw))
   }
 
   /// Runs to the end.
@@ -107,32 +57,14 @@ final class DaemonProcess: Sendable {
     return try process.wait()
   }
 
-  private func kill() {
-    hasEnded.store(true, ordering: .relaxed)
-    try? Signal.kill.send(to: child.identifier)
-    _ = try? child.wait()
-  }
-
-  deinit {
-    // A test that failed half-way leaves nobody behind.
-    if !hasEnded.load(ordering: .relaxed) { kill() }
-  }
-
-  var log: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
+  var log: String { child.log }
 
   /// Waits for the end; kills the process and fails after `seconds`.
-  func wait(seconds: Double = 20) throws -> Outcome {
-    let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)
-    while Linux.Clock.monotonic < deadline {
-      if let status = try child.waitWithoutBlocking() {
-        hasEnded.store(true, ordering: .relaxed)
-        return Outcome(
-          status: status, standardOutput: try String(contentsOfFile: output, encoding: .utf8), standardError: log)
-      }
-      usleep(2000)
-    }
-    kill()
-    throw Timeout(what: "the daemon did not end; its log: \(log)")
+  func wait(seconds: Double = 60) throws -> Outcome {
+    let end = try child.waitBlocking(seconds: seconds)
+    return Outcome(
+      status: end.code.map { .code($0) } ?? .signal(end.signal ?? 0), standardOutput: end.output,
+      standardError: end.errors)
   }
 
   @discardableResult
@@ -141,18 +73,13 @@ final class DaemonProcess: Sendable {
     return try wait()
   }
 
-  struct Timeout: Error, CustomStringConvertible {
-    let what: String
-    var description: String { what }
-  }
-
-  func waitUntil(seconds: Double = 10, _ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
+  func waitUntil(seconds: Double = 60, _ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
     let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)
     while Linux.Clock.monotonic < deadline {
       if try condition() { return }
       usleep(1000)
     }
-    throw Timeout(what: "timed out: \(what()); the log: \(log)")
+    throw Trouble("timed out: \(what()); the log: \(log)")
   }
 
   /// Waits until the log says that it serves, which it says last.
@@ -178,6 +105,15 @@ final class DaemonProcess: Sendable {
     return ""
   }
 
+  /// What a process has used, in the kernel's ticks of 10 ms (proc(5), utime and stime of stat).
+  static func processorMilliseconds(_ process: Int32) throws -> Int {
+    let text = try Path("/proc/\(process)/stat").contents()
+    // The name, in parentheses, may hold blanks.
+    let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+    guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else { return 0 }
+    return (user + system) * 10
+  }
+
   static func capabilities(_ process: Int32) throws -> UInt64 {
     UInt64(try status(process, "CapEff"), radix: 16) ?? 0
   }
@@ -188,6 +124,8 @@ enum Probe {
   /// Connects and asks for the features (VHOST_USER_GET_FEATURES).
   static func features(at path: String) throws -> UInt64 {
     let socket = try UnixSocket.connect(to: path)
+    // Closing alone could leave it open for a moment: a process that another test is just starting holds a copy.
+    defer { socket.shutDown() }
     return try features(socket)
   }
 
@@ -195,7 +133,7 @@ enum Probe {
     try socket.send([1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
     var none = ReceivedDescriptors()
     guard let reply = try socket.receive(20, descriptors: &none) else {
-      throw DaemonProcess.Timeout(what: "no answer to GET_FEATURES")
+      throw Trouble("no answer to GET_FEATURES")
     }
     return reply[12...].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }

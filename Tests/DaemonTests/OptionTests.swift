@@ -3,6 +3,7 @@
 
 import Foundation
 import Linux
+import Support
 import Testing
 
 /// The command line, through --dry-run: virtiofsd's by its own spelling, and ours.

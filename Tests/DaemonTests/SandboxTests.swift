@@ -3,6 +3,7 @@
 
 import Foundation
 import Linux
+import Support
 import Testing
 
 /// The walls, looked at from outside: namespaces, root directory, capabilities, filter and descriptors of the process
@@ -90,7 +91,8 @@ struct SandboxTests {
 
   @Test func chrootModeHoldsOneShare() throws {
     let outcome = try DaemonProcess.run([
-      "--share=tag=a,source=/usr,socket=/tmp/martlet-a", "--share=tag=b,source=/usr,socket=/tmp/martlet-b",
+      "--share=tag=a,source=/usr,socket=\(directory.file("a"))",
+      "--share=tag=b,source=/usr,socket=\(directory.file("b"))",
       "--sandbox=chroot",
     ])
     #expect(outcome.status == .code(1))

@@ -58,7 +58,10 @@ struct DescriptorPressureTests {
       let file = try mount.node("d0/f0")
       var handles: [UInt64] = []
       while handles.count < 1000 {
-        let opened = try unlessRefused(.tooManyFiles, .tooManyFilesInSystem) { try mount.client.open(file, flags: 0) }
+        // For writing: each needs a descriptor.
+        let opened = try unlessRefused(.tooManyFiles, .tooManyFilesInSystem) {
+          try mount.client.open(file, flags: UInt32(O_RDWR))
+        }
         guard let opened else { break }
         handles.append(opened.fh)
       }
@@ -87,6 +90,42 @@ struct DescriptorPressureTests {
     }
   }
 
+  @Test func aGuestCanOpenForReadingNoMoreFilesThanThereAreDescriptors() async {
+    await #expect(processExitsWith: .success) {
+      try DescriptorPressureTests.leave(200)
+      let mount = try Mount()
+      try DescriptorPressureTests.plant(mount)
+      let file = try mount.node("d0/f0")
+      var handles: [UInt64] = []
+      while handles.count < 1000 {
+        // One descriptor serves them all, so only the number of handles can be the limit.
+        let opened = try unlessRefused(.tooManyFilesInSystem) { try mount.client.open(file, flags: 0) }
+        guard let opened else { break }
+        handles.append(opened.fh)
+      }
+      #expect(handles.count > 10 && handles.count < 1000)
+      #expect(mount.device.population.openFiles == handles.count)
+      for handle in handles { try mount.client.release(file, handle) }
+      #expect(mount.device.population.openFiles == 0)
+      try mount.client.release(file, try mount.client.open(file, flags: 0).fh)
+      // Different files, with a descriptor each.
+      handles = []
+      var nodes: [UInt64] = []
+      for path in (0..<400).map({ "d\($0 / 20)/f\($0 % 20)" }) {
+        let node = try mount.node(path)
+        let opened = try unlessRefused(.tooManyFilesInSystem) { try mount.client.open(node, flags: 0) }
+        guard let opened else { break }
+        #expect(try mount.client.read(node, opened.fh, offset: 0, count: 10).count > 0)
+        handles.append(opened.fh)
+        nodes.append(node)
+      }
+      #expect(handles.count > 10 && handles.count < 400)
+      #expect(try mount.client.getattr(try mount.node("d19/f19")).attr.size == 2)
+      for (node, handle) in zip(nodes, handles) { try mount.client.release(node, handle) }
+      try mount.client.release(file, try mount.client.open(file, flags: 0).fh)
+    }
+  }
+
   @Test func withoutHandlesTheGuestGetsACleanErrorAndRecovers() async {
     await #expect(processExitsWith: .success) {
       let mount = try Mount { $0.inodeFileHandles = .never }
@@ -104,7 +143,12 @@ struct DescriptorPressureTests {
       #expect(refused > 0)
       for node in nodes { _ = try mount.client.getattr(node) }
       for node in nodes { try mount.client.forget(node) }
-      _ = try mount.client.lookup(parent, "f19")
+      // Nobody answers a FORGET, and another queue serves it: it takes effect soon, not at once.
+      var again: FuseEntryOut?
+      for _ in 0..<10_000 where again == nil {
+        again = try unlessRefused(.tooManyFiles, .tooManyFilesInSystem) { try mount.client.lookup(parent, "f19") }
+      }
+      #expect(again != nil)
     }
   }
 }

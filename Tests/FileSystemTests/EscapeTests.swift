@@ -136,10 +136,13 @@ struct EscapeTests {
     try Host.makeSymlink(walled.mount.path("link"), to: walled.outside)
     let paths = (walled.mount.path("dir"), walled.mount.path("link"))
     let racer = try Disturbance { try? Host.exchange(paths.0, paths.1) }
-    let deadline = ContinuousClock.now + .milliseconds(Host.isSlow ? 10_000 : 700)
+    let start = ContinuousClock.now
     var made = 0
     var turn = 0
-    while ContinuousClock.now < deadline {
+    // Where others take the processors, until the directory has won once.
+    while ContinuousClock.now - start < .milliseconds(Host.isSlow ? 10_000 : 700)
+      || (made == 0 && ContinuousClock.now - start < .seconds(60))
+    {
       turn += 1
       guard let found = try unlessRefused(.stale, .noEntry, body: { try client.lookup(Fuse.rootID, "dir") }) else {
         continue

@@ -73,7 +73,7 @@ struct MemoryTests {
           var options = ShareOptions(name: "idle")
           options.requestQueues = queues
           let device = try Mount.device(options, sharing: "/var/tmp")
-          let endpoint = Endpoint(listener: try ListeningSocket(path: path, mask: 0o077), device: device)
+          let endpoint = Endpoint(listener: try ListeningSocket(path: path, mode: 0o700), device: device)
           let thread = try Linux.Thread(name: "idle") { _ = endpoint.run() }
           IdleThreads.hold(thread)
           return (endpoint, device)

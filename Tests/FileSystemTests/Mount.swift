@@ -33,7 +33,7 @@ final class Mount {
   let client: FuseClient
   private let endpoint: Endpoint
   private var thread: Linux.Thread?
-  private let socketPath: String
+  let socketPath: String
   /// Goes after `close`: something may still be mounted in it.
   private let own: TemporaryDirectory?
   private static let counter = Atomic<Int>(0)
@@ -66,7 +66,7 @@ final class Mount {
     options.requestQueues = queues
     configure(&options)
     let device = try Mount.device(options, sharing: self.directory)
-    let endpoint = Endpoint(listener: try ListeningSocket(path: socketPath, mask: 0o077), device: device)
+    let endpoint = Endpoint(listener: try ListeningSocket(path: socketPath, mode: 0o700), device: device)
     self.device = device
     self.endpoint = endpoint
     thread = try Linux.Thread(name: "endpoint") { _ = endpoint.run() }
@@ -78,7 +78,7 @@ final class Mount {
     try driver.start()
     client = FuseClient(driver)
     // A debug build on a busy machine, with requests that work for seconds.
-    client.timeoutNanoseconds = 30_000_000_000
+    client.timeoutNanoseconds = 60_000_000_000
     if let guest { try client.initialize(guest) }
   }
 

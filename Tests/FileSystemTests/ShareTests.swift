@@ -8,6 +8,7 @@ import FuseProtocol
 import Linux
 import Synchronization
 import Testing
+import Virtio
 import Wire
 
 /// Several shares in one process and several queues of one share. Invariants: shares know nothing of each other;
@@ -55,6 +56,43 @@ struct ShareTests {
     #expect(counts["getattr"] == [3, 0])
     #expect(counts["lookup"] == [1, 1])
     #expect(counts["mkdir"] == nil)
+  }
+
+  @Test func operationsAreTimedOnTheirQueueUnlessNobodyWantsToKnow() throws {
+    for measures in [true, false] {
+      let mount = try Mount(queues: 2) { $0.measuresLatency = measures }
+      for _ in 0..<5 { _ = try mount.client.getattr(Fuse.rootID) }
+      expectRefused(.noEntry) { try mount.client.lookup(Fuse.rootID, "absent") }
+      let readings = mount.device.operationReadings
+      #expect(readings.filter { $0.operation == "getattr" }.map { $0.count }.reduce(0, +) == 5)
+      for reading in readings {
+        #expect(reading.queue > 0, "the first queue carries no requests")
+        guard measures else {
+          #expect(reading.latency == nil)
+          continue
+        }
+        let latency = try #require(reading.latency)
+        #expect(latency.count == reading.count, "\(reading.operation): what is counted is timed")
+        #expect(latency.totalNanoseconds > 0 && latency.longestNanoseconds <= latency.totalNanoseconds)
+        #expect(latency.nanoseconds(percentile: 99) <= latency.longestNanoseconds)
+      }
+      mount.close()
+    }
+  }
+
+  /// No operation is told to have taken longer than the client waited for its answer.
+  @Test func theTimeIsThatOfTheOperation() throws {
+    let mount = try Mount()
+    let (node, handle) = try mount.open("file", containing: "text")
+    let before = Linux.Clock.monotonic
+    try mount.client.fallocate(node, handle, offset: 0, length: 1 << 20, mode: 0)
+    let passed = UInt64(Linux.Clock.monotonic - before)
+    _ = try mount.client.getattr(node)
+    let reading = mount.device.operationReadings.first { $0.operation == "fallocate" }
+    let allocation = try #require(reading?.latency)
+    #expect(allocation.count == 1)
+    #expect(allocation.longestNanoseconds > 0 && allocation.longestNanoseconds <= passed)
+    mount.close()
   }
 
   /// One client thread's work in its own directory, with looks into the others' and at a file that all share.

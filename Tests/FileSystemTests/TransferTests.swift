@@ -74,7 +74,7 @@ import Wire
     var count = 0
     while count < requests.count {
       guard let used = try queue.takeUsed() else {
-        try queue.wait(timeoutNanoseconds: 10_000_000_000)
+        try queue.wait(timeoutNanoseconds: 60_000_000_000)
         continue
       }
       let header = try #require(requests[Int(used.token)].reply.segment.load(FuseOutHeader.self))
@@ -152,7 +152,7 @@ import Wire
     let handle = try mount.client.open(node, flags: TransferTests.openFlags).fh
     let reads = try (0..<48).map { try submit(mount, .read, node, handle, block: $0, token: UInt64($0)) }
     mount.driver.queues[1].submit()
-    try mount.driver.queues[1].wait(timeoutNanoseconds: 10_000_000_000)
+    try mount.driver.queues[1].wait(timeoutNanoseconds: 60_000_000_000)
     try mount.driver.stop()
     var answered = 0
     while let used = try mount.driver.queues[1].takeUsed() {

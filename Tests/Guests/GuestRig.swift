@@ -13,6 +13,9 @@ enum GuestRig {
   static let programs = ProcessInfo.processInfo.environment["MARTLET_BIN_DIR"]
   static let guests = ProcessInfo.processInfo.environment["MARTLET_GUEST_DIR"]
   static let isSlow = ProcessInfo.processInfo.environment["MARTLET_SLOW"] == "1"
+  /// Of the random runs; MARTLET_SEED repeats what a run printed.
+  static let seed =
+    ProcessInfo.processInfo.environment["MARTLET_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1 << 40)
   static let folder = URL(filePath: #filePath).deletingLastPathComponent()
   static let rig = folder.appending(path: "rig")
   /// In the build folder, so that neither git nor the package sees it.
@@ -42,6 +45,23 @@ struct GuestCase: Sendable, CustomTestStringConvertible {
   var runner: [String] = []
   /// Limits the POSIX checks to topics or titles with these words; empty: all of them.
   var words: [String] = []
+  /// Random runs after the checks: arguments of posixcheck, without the directory. Where all checks run, those of the
+  /// kind of guest: emulation is slow.
+  func randomRuns(on kind: GuestKind) -> [String] {
+    guard words.isEmpty else { return [] }
+    let operations =
+      switch (kind, GuestRig.isSlow) {
+      case (.qemu, false): (300, 60)
+      case (.qemu, true): (3000, 600)
+      case (.uml, false): (1500, 300)
+      case (.uml, true): (50_000, 5000)
+      }
+    let seed = GuestRig.seed
+    return [
+      "fsx --direct --seed \(seed) --operations \(operations.0)",
+      "stress --seed \(seed) --processes 4 --operations \(operations.1)",
+    ]
+  }
   /// Skips that are right under these options, by a part of the check's title or of its reason.
   var expectedSkips: [String] = []
 

@@ -23,9 +23,9 @@ struct GuestReport: Sendable {
     lines.filter { line in ["BUG:", "WARNING:", "Oops", "hung_task", "Call Trace"].contains { line.contains($0) } }
   }
 
-  /// The listing between the job's marks.
-  var tree: [Substring]? {
-    guard let start = lines.firstIndex(of: "TREE-BEGIN"), let end = lines.firstIndex(of: "TREE-END"), start < end
+  /// The listing between the job's marks of this name.
+  func listing(_ name: String) -> [Substring]? {
+    guard let start = lines.firstIndex(of: "\(name)-BEGIN"), let end = lines.firstIndex(of: "\(name)-END"), start < end
     else { return nil }
     return Array(lines[(start + 1)..<end])
   }
@@ -43,7 +43,7 @@ final class RunningDaemon {
     process = try makeProcess("\(programs)/martlet-fs", arguments, in: home, output: log)
     try start(process)
     let path = socket.hasPrefix("/") ? socket : home.appending(path: socket).path
-    for _ in 0..<200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
+    for _ in 0..<1200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
       try await Task.sleep(for: .milliseconds(50))
     }
     if !FileManager.default.fileExists(atPath: path) {
@@ -58,7 +58,7 @@ final class RunningDaemon {
   func stop() async throws -> String {
     try await waitForEnd(milliseconds: 1000)
     if process.isRunning { process.terminate() }
-    try await waitForEnd(milliseconds: 10000)
+    try await waitForEnd(milliseconds: 60000)
     guard !process.isRunning else {
       kill(process.processIdentifier, SIGKILL)
       return "does not end when asked to (SIGTERM)"
@@ -102,8 +102,10 @@ func check(_ row: GuestCase, on kind: GuestKind, socket: String = "share.sock") 
   let seconds = (ContinuousClock.now - start).components.seconds
   let end = try await daemon.stop()
 
-  var problems = problems(in: report, of: row) + (try await differences(report, in: place))
+  var problems = problems(in: report, of: row)
+  problems += try await differences(report, in: place, isRandom: !row.randomRuns(on: kind).isEmpty)
   if end != "ended well" { problems.append("martlet-fs \(end): \(daemon.logged.suffix(2000))") }
+  for line in report.lines where line.hasPrefix("ok fsx:") || line.hasPrefix("ok stress:") { print(line) }
   print("\(kind.rawValue) \(row.name): \(report.passed) checks passed, \(report.skips.count) skipped, \(seconds) s")
   if !problems.isEmpty { problems.append("logs: \(place.keepLogs(as: "\(kind.rawValue)-\(row.name)"))") }
   for problem in problems { Issue.record("\(problem)") }
@@ -130,6 +132,12 @@ private func runGuest(
     try Data(row.words.joined(separator: "\n").utf8).write(to: words)
     arguments += ["--add", "\(words.path):words"]
   }
+  let random = row.randomRuns(on: kind)
+  if !random.isEmpty {
+    let file = place.home.appending(path: "random")
+    try Data(random.map { $0 + "\n" }.joined().utf8).write(to: file)
+    arguments += ["--add", "\(file.path):random"]
+  }
   arguments.append(GuestRig.rig.appending(path: "jobs/check").path)
   let status = try await runToEnd(
     GuestRig.rig.appending(path: "run-\(kind.rawValue)").path, arguments, in: place.home, output: place.console)
@@ -138,13 +146,19 @@ private func runGuest(
 }
 
 /// The guest's view of the tree, and what it wrote, against the host's own eyes.
-private func differences(_ report: GuestReport, in place: Workplace) async throws -> [String] {
-  guard let seen = report.tree else { return ["the guest showed no tree"] }
+private func differences(_ report: GuestReport, in place: Workplace, isRandom: Bool) async throws -> [String] {
+  guard let seen = report.listing("TREE") else { return ["the guest showed no tree"] }
   var problems: [String] = []
-  for name in ["tree", "copy"] {
-    let own = try await listing(name, in: place)
+  func compare(_ name: String, _ seen: [Substring], _ options: [String] = []) async throws {
+    let own = try await listing(name, in: place, options)
     let odd = Set(own).symmetricDifference(seen).sorted()
     if !odd.isEmpty { problems.append("host and guest differ over \(name): \(odd.prefix(10).joined(separator: "\n"))") }
+  }
+  for name in ["tree", "copy"] { try await compare(name, seen) }
+  if isRandom {
+    guard let stressed = report.listing("STRESS") else { return problems + ["the guest showed no tree of stress"] }
+    // One file system seen from both sides: link counts and attributes are the same too.
+    try await compare("stress", stressed, ["--links"])
   }
   let written = try? String(contentsOf: place.share.appending(path: "from-guest.txt"), encoding: .utf8)
   if written != "written by the guest\n" { problems.append("the guest's file reads \(written ?? "not at all")") }
@@ -154,11 +168,11 @@ private func differences(_ report: GuestReport, in place: Workplace) async throw
   return problems
 }
 
-private func listing(_ name: String, in place: Workplace) async throws -> [Substring] {
+private func listing(_ name: String, in place: Workplace, _ options: [String]) async throws -> [Substring] {
   let guests = try #require(GuestRig.guests)
   let output = place.home.appending(path: "listing")
   let path = place.share.appending(path: name).path
-  let status = try await runToEnd("\(guests)/posixcheck", ["tree", path], in: place.home, output: output)
+  let status = try await runToEnd("\(guests)/posixcheck", ["tree"] + options + [path], in: place.home, output: output)
   let text = try String(decoding: Data(contentsOf: output), as: UTF8.self)
   guard status == 0 else { throw GuestTrouble("posixcheck tree \(name): \(text)") }
   return text.split(separator: "\n")

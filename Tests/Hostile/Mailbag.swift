@@ -74,7 +74,7 @@ final class Mailbag {
         try sendNearlyRight(on: socket, &dice)
       }
       return true
-    } catch FrontendError.closed {
+    } catch FrontendError.closed, FrontendError.system(.tryAgain) {
       return false
     }
   }

@@ -40,7 +40,7 @@ struct Footprint {
     as earlier: Footprint, growthMiB: Int, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     var later = try now()
-    let deadline = Date().addingTimeInterval(3)
+    let deadline = Date().addingTimeInterval(60)
     while later.descriptors.count > earlier.descriptors.count, Date() < deadline {
       Thread.sleep(forTimeInterval: 0.01)
       later = try now()
@@ -54,9 +54,9 @@ struct Footprint {
   }
 }
 
-/// Waits until `condition` holds; false after three seconds.
+/// Waits until `condition` holds; false after a minute.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-  let deadline = Date().addingTimeInterval(3)
+  let deadline = Date().addingTimeInterval(60)
   while Date() < deadline {
     if try condition() { return true }
     Thread.sleep(forTimeInterval: 0.005)

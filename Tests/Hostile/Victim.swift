@@ -75,7 +75,7 @@ final class Victim {
     path = "/tmp/martlet-hostile-\(getpid())-\(number).sock"
     try? FileManager.default.removeItem(atPath: path)
     let endpoint = Endpoint(
-      listener: try ListeningSocket(path: path, mask: 0o077), device: device,
+      listener: try ListeningSocket(path: path, mode: 0o700), device: device,
       options: Endpoint.Options(offersInBandNotifications: true))
     self.endpoint = endpoint
     thread = try Linux.Thread(name: "victim") { _ = endpoint.run() }
@@ -93,7 +93,8 @@ final class Victim {
   }
 
   func connect() throws -> FrontendConnection {
-    try FrontendConnection(path: path)
+    // Sending is bounded too: a backend that was told to wait for another's state reads nothing meanwhile.
+    FrontendConnection(try UnixSocket.connect(to: path, withinMilliseconds: 10_000))
   }
 
   /// An honest driver comes, is served, and goes.

@@ -19,16 +19,19 @@ import Testing
     #expect(throws: Errno.noEntry) { try Path("/nowhere/at/all").status() }
   }
 
-  @Test func aSocketFileIsServedAsLongAsSomebodyHasItBound() throws {
+  @Test func aSocketFileIsServedAsLongAsSomebodyHasItBound() async throws {
     let path = Path("/tmp/mt-served-\(CurrentProcess.identifier)")
     defer { try? path.remove() }
     do {
-      let listener = try ListeningSocket(path: path.text, mask: 0o077)
+      let listener = try ListeningSocket(path: path.text, mode: 0o700)
       #expect(try path.isServed())
       // Nobody is in its queue: it was not disturbed.
       #expect(Poll.wait(listener.file, nil, timeoutNanoseconds: 0).first.isEmpty)
     }
     #expect(try path.status(following: false).type == .socket)
+    // A program that another test starts just now holds a copy of the listener until it is executed.
+    let deadline = Clock.monotonic + 60_000_000_000
+    while try path.isServed(), Clock.monotonic < deadline { try await Task.sleep(for: .milliseconds(10)) }
     #expect(try !path.isServed())
     #expect(try !Path("/nowhere/at/all").isServed())
   }

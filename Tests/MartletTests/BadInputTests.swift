@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// Invariants: whatever is wrong, a person reads exactly one sentence that says what to do; 2 is for a command line
 /// that makes no sense, 1 for a host or a backend that refuses; it ends soon; nothing is left mounted.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
 struct BadInputTests {
   struct Row: Sendable, CustomTestStringConvertible {
     let arguments: [String]
@@ -95,13 +96,14 @@ struct BadInputTests {
     let place = try Workplace()
     let fake = try FakeBackend(manner, at: place.file("s"))
     expect(
-      try await RunningProgram.martlet(["inspect", "--timeout=1", "--socket", fake.path], seconds: 8), 1, sentence)
+      try await RunningProgram.martlet(
+        ["inspect", "--timeout=\(manner.patience)", "--socket", fake.path]), 1, sentence)
   }
 
   @Test func anUnknownDeviceIsInspected() async throws {
     let place = try Workplace()
     let fake = try FakeBackend(.hasOneQueue, at: place.file("s"))
-    let outcome = try await RunningProgram.martlet(["inspect", "--timeout=1", "--socket", fake.path])
+    let outcome = try await RunningProgram.martlet(["inspect", "--timeout=50", "--socket", fake.path])
     #expect(outcome.status == 0)
     #expect(outcome.output.contains("device             unknown; say it with --device"), "\(outcome.output)")
   }
@@ -121,10 +123,10 @@ struct BadInputTests {
     let fake = try FakeBackend(manner, at: place.file("s"))
     let tree = try place.makeDirectory("m")
     let outcome = try await RunningProgram.martlet(
-      ["mount", "--timeout=1", "--socket", fake.path, tree], in: place, seconds: 10)
+      ["mount", "--timeout=\(manner.patience)", "--socket", fake.path, tree], in: place)
     expect(outcome, 1, sentence)
     #expect(!isMountPoint(tree))
-    #expect(try await shell("ls -A", in: tree, seconds: 5).output.isEmpty)
+    #expect(try await shell("ls -A", in: tree).output.isEmpty)
   }
 
   /// Places that cannot be mounted on, made by a script in an empty directory.

@@ -5,6 +5,7 @@
 // place, and takes no descriptors: those that come are dropped by the kernel.
 
 import Foundation
+import Support
 import Synchronization
 
 final class FakeBackend: Sendable {
@@ -30,6 +31,15 @@ final class FakeBackend: Sendable {
     case servesNoRing
     /// The same, and hangs up soon after the rings were started.
     case diesWithItsRings
+
+    /// A limit for the whole conversation, in seconds: short for those who keep it waiting, and for those who answer
+    /// one that a busy machine does not reach.
+    var patience: Int {
+      switch self {
+      case .takesNobody, .silent, .servesNoRing, .hasTooManyQueues: 1
+      default: 50
+      }
+    }
   }
 
   let path: String

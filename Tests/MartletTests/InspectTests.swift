@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// Invariants: what is printed is what the backend offers; the JSON is valid and says the same as the text; a backend
 /// of ours serves on after it was inspected.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
 struct InspectTests {
   /// Every line but the features, which grow with the backend.
   static func golden(_ socket: String) -> [String] {

@@ -1,7 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Support
 import Testing
 
 extension Mounts {
@@ -21,12 +21,9 @@ extension Mounts {
     ]
 
     @Test(arguments: ShareBackend.all) func posixChecksPass(_ kind: ShareBackend) async throws {
-      let place = try Workplace()
-      let build = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Guests/posix/build")
-      let built = try await shell("'\(build.standardizedFileURL.path)' '\(place.file("posixcheck"))'", in: "/")
-      try #require(built.status == 0, "\(built.output)")
+      let check = try await PosixCheck.program.value
       let mount = try await MountedShare(kind, mountOptions: ["-o", "dev,suid"])
-      let outcome = try await shell("'\(place.file("posixcheck"))' .", in: mount.tree, seconds: 400)
+      let outcome = try await shell("'\(check)' .", in: mount.tree, seconds: 400)
       let lines = outcome.output.split(separator: "\n")
       let passed = lines.count { $0.hasPrefix("ok ") }
       let failures = lines.filter { $0.hasPrefix("not ok ") }

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 extension Mounts {
   /// Invariants: what is done through the mount is what the share's directory shows, and the other way round; nothing
   /// of it depends on whose backend it is.
-  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(5)))
+  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(10)))
   struct MountUseTests {
     /// Runs a script in the mount and expects it to go through.
     private func run(_ script: String, in mount: MountedShare, seconds: Int = 60) async throws {

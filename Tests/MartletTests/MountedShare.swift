@@ -4,6 +4,7 @@
 // A backend with a directory to share, and `martlet mount` over it.
 
 import Foundation
+import Support
 import Testing
 
 /// All suites that mount, one test at a time: each is several processes, and some look at what happens in a second.

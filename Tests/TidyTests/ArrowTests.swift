@@ -26,7 +26,8 @@ import Testing
     "Sources/Graphics": [
       "GPUProtocol", "VhostUserProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire", "CVirgl", "CWayland",
     ],
-    "Sources/Daemon": ["VhostUser", "Virtio", "Linux", "ArgumentParser", "Logging"],
+    "Sources/Reporting": ["Linux", "ArgumentParser"],
+    "Sources/Daemon": ["VhostUser", "Virtio", "Linux", "Reporting", "ArgumentParser", "Logging"],
     "Sources/martlet-fs": ["Daemon", "FileSystem", "Linux", "ArgumentParser", "Logging"],
     "Sources/martlet-blk": ["Daemon", "Block", "Linux", "ArgumentParser", "Logging"],
     "Sources/martlet-gpu": ["Daemon", "Graphics", "Linux", "ArgumentParser", "Logging"],
@@ -35,7 +36,7 @@ import Testing
     ],
     "Sources/martlet": [
       "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "IOUring",
-      "Wire", "Linux", "CFuse", "ArgumentParser", "Logging", "Histogram",
+      "Wire", "Linux", "Reporting", "CFuse", "ArgumentParser", "Logging", "Histogram",
     ],
   ]
 
@@ -139,10 +140,10 @@ import Testing
     let places = [
       "protocolRoom": "Protocols/", "room": "Sources/", "program": "Sources/", "library": "Sources/",
       "cRoom": "Sources/",
-      "tests": "Tests/",
+      "tests": "Tests/", "support": "Tests/",
     ]
     let list = text[(text.firstRange(of: "\n  targets: [")?.upperBound ?? text.endIndex)...]
-    let call = /\b(protocolRoom|room|program|library|cRoom|tests)\(\s*"([\w-]+)"(,\s*\[([^\]]*)\])?([^\n]*)/
+    let call = /\b(protocolRoom|room|program|library|cRoom|tests|support)\(\s*"([\w-]+)"(,\s*\[([^\]]*)\])?([^\n]*)/
     return list.matches(of: call).map { match in
       let kind = String(match.1)
       let name = String(match.2)
@@ -170,10 +171,15 @@ import Testing
               "Wire"]),
             cRoom("C", path: "Tests/C"),
             program("d-e", ["B", argumentParser], path: "Benchmarks/D"),
+            support("F"),
+            tests("G", ["F"]),
         """)
-    #expect(targets.map(\.name) == ["Wire", "A", "B", "C", "d-e"])
-    #expect(targets.map(\.folder) == ["Protocols/Wire", "Protocols/A", "Sources/B", "Tests/C", "Benchmarks/D"])
-    #expect(targets.map(\.imports) == [[], ["Wire"], ["A", "Wire"], [], ["B", "ArgumentParser"]])
+    #expect(targets.map(\.name) == ["Wire", "A", "B", "C", "d-e", "F", "G"])
+    #expect(
+      targets.map(\.folder) == [
+        "Protocols/Wire", "Protocols/A", "Sources/B", "Tests/C", "Benchmarks/D", "Tests/F", "Tests/G",
+      ])
+    #expect(targets.map(\.imports) == [[], ["Wire"], ["A", "Wire"], [], ["B", "ArgumentParser"], [], ["F"]])
     #expect(try manifest().count > 20)
   }
 }

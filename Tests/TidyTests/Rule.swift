@@ -49,6 +49,11 @@ struct Rule: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test func `a checkout in any folder keeps to the rules`() {
+    #expect(Rule.ownHome("/srv") == [] && Rule.ownHome("/") == [])
+    #expect(Rule.ownHome("/tmp/m") == ["/tmp/m/"], "or it would be found in /tmp/mt-1")
+  }
+
   @Test func `the rules see the tree`() {
     #expect(Tree.files.count > 100)
     for path in ["Package.swift", "README.md", "Sources/Virtio/SplitQueue.swift", "Sources/CLinux/files.c"] {

@@ -11,7 +11,7 @@ import Wire
 @testable import VhostUser
 
 /// The parts that need no connection.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ControlPartsTests {
   @Test func awakeTimeGrowsOnHitsAndShrinksToNothing() {
     var awake = StayAwake(maximumMicroseconds: 50)
@@ -67,7 +67,7 @@ struct ControlPartsTests {
     let channel = BackendChannel(log: SilentLog())
     try channel.attach(try ours.file.duplicate())
     channel.negotiate([.shmem, .backendReq, .backendSendFd, .replyAck, .config])
-    try theirs.setTimeout(milliseconds: 5000)
+    try theirs.setTimeout(milliseconds: 60_000)
     return (channel, SharedSocket(theirs))
   }
 
@@ -117,13 +117,54 @@ struct ControlPartsTests {
 
   // MARK: Ranges
 
+  private let health = MemoryHealth()
+
+  private func alarm() throws -> MemoryAlarm { try MemoryAlarm(word: health.word, owner: health) }
+
   @Test func aRangeInTheMiddleOfAPageIsExact() throws {
     let file = try MemoryFile.create("test-range", byteCount: 0x3000)
     let whole = try Mapping(file.file, byteCount: 0x3000)
     whole.segment.store(UInt32(0xfeed), at: 0x1234)
-    let range = try FileRange(file.file, offset: 0x1234, byteCount: 4)
+    let range = try FileRange(file.file, offset: 0x1234, byteCount: 4, alarm: try alarm())
     #expect(range.memory.load(UInt32.self) == 0xfeed)
     #expect(range.memory.count == 4)
-    #expect(throws: RangeRefusal.self) { try FileRange(file.file, offset: 0x2fff, byteCount: 2) }
+    #expect(throws: RangeRefusal.self) {
+      try FileRange(file.file, offset: 0x2fff, byteCount: 2, alarm: try alarm())
+    }
+  }
+
+  /// What is done for huge pages, on a file that has none: the offsets fit the small pages only, or none at all.
+  @Test(
+    arguments: [
+      (0, 0x60_0000), (0x1000, 0x1000), (0x1f_f000, 0x2000), (0x1f_ffff, 2), (0x20_0000, 0x20_0000),
+      (0x3f_f123, 0x1234),
+      (0x5f_ffff, 1),
+    ] as [(UInt64, UInt64)])
+  func aRangeOfHugePagesIsExactAtAnyOffset(_ offset: UInt64, _ byteCount: UInt64) throws {
+    let file = try MemoryFile.create("test-range", byteCount: 0x60_0000)
+    let whole = try Mapping(file.file, byteCount: 0x60_0000)
+    let first = UInt8.random(in: 1 ... .max)
+    let last = UInt8.random(in: 1 ... .max)
+    whole.segment.store(last, at: Int(offset + byteCount) - 1)
+    whole.segment.store(first, at: Int(offset))
+    let range = try FileRange(
+      file.file, offset: offset, byteCount: byteCount, page: 2 << 20, alarm: try alarm())
+    #expect(range.memory.count == Int(byteCount))
+    #expect(range.memory.load(UInt8.self) == first)
+    #expect(range.memory.load(UInt8.self, at: Int(byteCount) - 1) == (byteCount == 1 ? first : last))
+    #expect(range.mapping.byteCount % (2 << 20) == 0 && range.offset == Int(offset % (2 << 20)))
+    range.memory.store(UInt8(0), at: 0)
+    #expect(whole.segment.load(UInt8.self, at: Int(offset)) == 0, "it is the file's memory and no copy")
+  }
+
+  /// A file of huge pages ends with a whole one, whatever its size says.
+  @Test func theLastHugePageIsWhole() throws {
+    let file = try MemoryFile.create("test-range", byteCount: 0x30_0000)
+    let inside = try FileRange(
+      file.file, offset: 0x30_0000, byteCount: 0x10_0000, page: 2 << 20, alarm: try alarm())
+    #expect(inside.memory.count == 0x10_0000)
+    #expect(throws: RangeRefusal.self) {
+      try FileRange(file.file, offset: 0x30_0000, byteCount: 0x10_0001, page: 2 << 20, alarm: try alarm())
+    }
   }
 }

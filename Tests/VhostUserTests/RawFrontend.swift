@@ -39,7 +39,12 @@ final class RawFrontend {
 
   init(_ socket: consuming UnixSocket) throws {
     self.socket = socket
-    try self.socket.setTimeout(milliseconds: 10_000)
+    try self.socket.setTimeout(milliseconds: 60_000)
+  }
+
+  /// Leaves for certain: a process that another test is just starting holds a copy of the descriptor for a moment.
+  deinit {
+    socket.shutDown()
   }
 
   func send(_ request: UInt32, _ payload: [UInt8] = [], files: [File] = [], needReply: Bool = false) throws {
@@ -86,7 +91,7 @@ final class RawFrontend {
 
   /// True if the backend has closed.
   var isClosed: Bool {
-    guard !Poll.wait(socket.file, nil, timeoutNanoseconds: 5_000_000_000).first.isEmpty else { return false }
+    guard !Poll.wait(socket.file, nil, timeoutNanoseconds: 60_000_000_000).first.isEmpty else { return false }
     var descriptors = ReceivedDescriptors()
     let got = try? socket.receiveOnce(atMost: 16, descriptors: &descriptors)
     return (got ?? nil) == nil
@@ -139,9 +144,12 @@ final class GuestRing {
   let offset: Int
   private(set) var available: UInt16 = 0
 
-  init(_ index: UInt32 = 0, size: Int = 16, userBase: UInt64 = GuestRing.userBase) throws {
+  /// - Parameter alarm: lets this side too survive a truncated file.
+  init(
+    _ index: UInt32 = 0, size: Int = 16, userBase: UInt64 = GuestRing.userBase, alarm: MemoryAlarm? = nil
+  ) throws {
     file = try MemoryFile.create("test-guest", byteCount: 1 << 20)
-    memory = try Mapping(file.file, byteCount: 1 << 20)
+    memory = try Mapping(file.file, byteCount: 1 << 20, alarm: alarm)
     kick = try Event()
     call = try Event()
     err = try Event()
@@ -192,9 +200,9 @@ final class GuestRing {
 
   var used: UInt16 { memory.segment.load(UInt16.self, at: 0x3002) ?? 0 }
 
-  /// Waits until the used index is `index`; false after five seconds.
+  /// Waits until the used index is `index`; false after a minute.
   func waitUsed(_ index: UInt16) -> Bool {
-    let end = Clock.monotonic + 5_000_000_000
+    let end = Clock.monotonic + 60_000_000_000
     while used != index {
       if Clock.monotonic > end { return false }
       _ = Poll.wait(nil, nil, timeoutNanoseconds: 200_000)
@@ -216,8 +224,8 @@ final class GuestRing {
 }
 
 extension File {
-  /// True if the event gets a signal within five seconds; takes it.
-  func isSignalled(withinMilliseconds limit: Int64 = 5000) -> Bool {
+  /// True if the event gets a signal within a minute, or less if asked so; takes it.
+  func isSignalled(withinMilliseconds limit: Int64 = 60_000) -> Bool {
     guard Poll.wait(self, nil, timeoutNanoseconds: limit * 1_000_000).first.contains(.input) else { return false }
     return drainEvent() > 0
   }

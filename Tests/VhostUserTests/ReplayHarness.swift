@@ -29,7 +29,7 @@ final class TestBackend {
     let number = TestBackend.counter.add(1, ordering: .relaxed).newValue
     path = "/tmp/martlet-replay-\(getpid())-\(number).sock"
     _ = unsafe unlink(path)
-    let endpoint = Endpoint(listener: try ListeningSocket(path: path, mask: 0o077), device: device, options: options)
+    let endpoint = Endpoint(listener: try ListeningSocket(path: path, mode: 0o700), device: device, options: options)
     self.endpoint = endpoint
     thread = try Linux.Thread(name: "endpoint") { _ = endpoint.run() }
   }

@@ -17,7 +17,7 @@ import Wire
 /// - the configuration is read from offset 0 with growing size;
 /// - with INBAND_NOTIFICATIONS kicks and calls are messages, and no kick descriptor ever comes;
 /// - a stop is ENABLE 0 and GET_FEATURES, without GET_VRING_BASE.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReplayUserModeLinuxTests {
   private final class Machine {
     let connection: FrontendConnection
@@ -93,11 +93,11 @@ struct ReplayUserModeLinuxTests {
           try machine.connection.kickInBand(queue.index, needReply: true)
         })
         let sent = try traffic.send(on: queue)
-        let call = try machine.channel.receive(timeoutNanoseconds: 2_000_000_000)
+        let call = try machine.channel.receive(timeoutNanoseconds: 60_000_000_000)
         #expect(call.header.request == BackendRequest.vringCall.rawValue)
         #expect(call.payload.load(VringState.self)?.index == UInt32(queue.index))
         while !machine.channel.socket.isQuiet(timeoutNanoseconds: 20_000_000) {
-          _ = try machine.channel.receive(timeoutNanoseconds: 1_000_000_000)
+          _ = try machine.channel.receive(timeoutNanoseconds: 60_000_000_000)
         }
         try traffic.receive(sent, on: queue)
       }

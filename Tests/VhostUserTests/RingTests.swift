@@ -9,7 +9,7 @@ import Wire
 
 /// Rings that run, in every order in which frontends set them up. Invariants: a ring runs when it has a size, memory,
 /// addresses, a kick and is enabled; kicks and calls are never lost; a pause goes on at the same index.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RingTests {
   /// The usual order (QEMU): features, memory, size, base, addresses, kick, call.
   private func setUp(
@@ -245,7 +245,7 @@ struct RingTests {
     let pair = try UnixSocket.pair()
     let theirs = pair.first
     let ours = pair.second
-    try ours.setTimeout(milliseconds: 5000)
+    try ours.setTimeout(milliseconds: 60_000)
     // REPLY_ACK, BACKEND_REQ, INBAND_NOTIFICATIONS
     #expect(try bench.frontend.acknowledge(16, bytes(UInt64(1) << 3 | 1 << 5 | 1 << 14)) == 0)
     #expect(try bench.frontend.acknowledge(21, files: [theirs.file]) == 0)

@@ -7,7 +7,7 @@ import VirtioProtocol
 import Wire
 
 /// Who wakes whom (VIRTIO 1.3 sections 2.7.7 and 2.7.10). Invariants:
-/// - completions are shown in batches: one store of the used index and at most one interrupt for each;
+/// - completions are shown in groups, one store of the used index for each, and interrupt in batches of several groups;
 /// - the first batch of a queue always interrupts: what the driver asked for before is not known;
 /// - with EVENT_IDX the flags mean nothing, without it the event indices mean nothing.
 @Suite struct NotificationTests {
@@ -26,15 +26,32 @@ import Wire
     return (ring, queue, try queue.popAll())
   }
 
-  @Test(arguments: [1, 2, 5, 16]) func `a full batch is shown at once, the rest by flush`(limit: Int) throws {
+  @Test(arguments: [1, 2, 4, 16])
+  func `a full group is shown and a full batch interrupts at once, the rest by flush`(limit: Int) throws {
     let (ring, queue, requests) = try taken(2 * limit + 1, [], batchLimit: UInt16(limit))
+    let group = min(limit, 4)
     for (index, request) in requests.enumerated() {
       queue.complete(request)
-      #expect(Int(ring.usedIndex) == (index + 1) / limit * limit)
+      #expect(Int(ring.usedIndex) == (index + 1) / group * group)
       #expect(ring.notifier.calls == (index + 1) / limit)
     }
     queue.flush()
     #expect(Int(ring.usedIndex) == requests.count)
+    #expect(ring.notifier.calls == 3)
+  }
+
+  @Test(arguments: [[], .eventIndex] as [VirtioFeatures])
+  func `what was shown before is interrupted for by flush`(features: VirtioFeatures) throws {
+    let (ring, queue, requests) = try taken(5, features)
+    queue.complete(requests[0])
+    queue.flush()
+    #expect(ring.notifier.calls == 1)
+    ring.usedEvent = 2
+    requests.dropFirst().forEach { queue.complete($0) }
+    #expect(ring.usedIndex == 5)
+    #expect(ring.notifier.calls == 1)
+    queue.flush()
+    #expect(ring.notifier.calls == 2)
   }
 
   @Test func `a flush with nothing to show does not interrupt`() throws {

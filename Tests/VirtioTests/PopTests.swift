@@ -143,8 +143,9 @@ import Wire
     let queue = try ring.queue(startingAt: 0)
     let requests = try queue.popAll()
     #expect(requests.map(\.head) == order)
-    for index in [2, 0, 3, 1] { queue.complete(requests[index], written: 100 + index) }
+    for index in [2, 0, 3] { queue.complete(requests[index], written: 100 + index) }
     #expect(ring.usedIndex == 0)
+    queue.complete(requests[1], written: 101)
     queue.flush()
     #expect(ring.usedIndex == 4)
     #expect((0..<4).map { Int(ring.usedElement($0).id) } == [7, 5, 3, 0])

@@ -84,6 +84,8 @@ int clinux_truncate(const char *path, int64_t size);
 // Files: contents. `vectors` is an array of struct iovec.
 long clinux_preadv2(int fd, const void *vectors, int count, int64_t offset, int flags);
 long clinux_pwritev2(int fd, const void *vectors, int count, int64_t offset, int flags);
+long clinux_pread(int fd, void *buffer, size_t size, int64_t offset);
+long clinux_pwrite(int fd, const void *buffer, size_t size, int64_t offset);
 long clinux_read(int fd, void *buffer, size_t size);
 long clinux_write(int fd, const void *buffer, size_t size);
 long clinux_getdents(int fd, void *buffer, size_t size);
@@ -94,6 +96,10 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 long clinux_copy_file_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t length, unsigned flags);
 int clinux_flock(int fd, int operation);
 int clinux_ofd_lock(int fd, int get, struct clinux_lock *lock);
+// Inode flags as chattr(1) shows them (FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h), and FS_NOCOW_FL among them.
+int clinux_inode_flags(int fd, uint32_t *flags);
+int clinux_set_inode_flags(int fd, uint32_t flags);
+uint32_t clinux_no_cow_flag(void);
 int clinux_ioctl(int fd, unsigned long request, void *argument);
 
 // Extended attributes, by descriptor and by path (no following of a final symlink for l*).
@@ -117,8 +123,9 @@ int clinux_poll(const int *fds, short *ready, int count, int64_t timeout_ns);
 
 // Sockets.
 int clinux_socketpair(int fds[2]);
-// Binds a stream socket; `mask` is the umask during bind. -ENAMETOOLONG when the path does not fit sockaddr_un.
-int clinux_listen(const char *path, unsigned mask, int backlog);
+// Binds a stream socket whose file has `mode` from the first moment on. -ENAMETOOLONG when the path does not fit
+// sockaddr_un.
+int clinux_listen(const char *path, unsigned mode, int backlog);
 int clinux_connect(const char *path);
 int clinux_accept(int fd);
 // One sendmsg of two byte runs with up to 32 descriptors.

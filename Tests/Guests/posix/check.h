@@ -118,9 +118,22 @@ enum { other_user = 4242, other_group = 4343, third_user = 5252, extra_group = 6
 uint64_t hash_bytes(uint64_t hash, const void *data, size_t size);
 #define HASH_START 0xcbf29ce484222325u
 
-// The other two modes of the program.
-int print_tree(const char *directory);
+// The random runs: what they do depends on the seed, the stream and the number of an operation alone.
+uint64_t dice_for(uint64_t seed, uint64_t stream, uint64_t number);
+long roll(uint64_t *dice, long sides);
+uint64_t fresh_seed(void);
+void remember(long number, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void print_history(void);
+// Takes "NAME VALUE" at the index and moves that on; false if another option stands there.
+bool take_number(int *index, int count, char **arguments, const char *name, uint64_t *value);
+// Outside of a check, fail() tells this and ends the process.
+void report_failures_with(void (*reporter)(const char *words));
+
+// The other modes of the program.
+int print_tree(const char *directory, bool with_links);
 int run_bench(const char *directory, long mebibytes, long files);
+int run_fsx(const char *directory, int count, char **arguments);
+int run_stress(const char *directory, int count, char **arguments);
 void remove_tree(int parent, const char *name);
 
 #endif

@@ -3,6 +3,9 @@
 //
 // posixcheck DIR [WORD]      runs the checks (of a topic, or whose title holds WORD) inside DIR
 // posixcheck tree DIR        prints a listing with checksums that depends on content only
+// posixcheck tree --links DIR   the same with link counts and attributes, for two views of one file system
+// posixcheck fsx DIR ...        random operations on one file against a model (fsx.c)
+// posixcheck stress DIR ...     several processes in one tree (stress.c)
 // posixcheck bench DIR [MIB] [FILES]   prints a few figures
 //
 // The checks are numbered over all topics, so a number means the same check everywhere.
@@ -32,10 +35,19 @@ enum { status_failed = 1, status_skipped = 2, seconds_per_check = 300 };
 // The writing end of the running check's pipe: children of a check speak through it too.
 static int result_pipe = -1;
 
+// Who tells of a failure where no check runs.
+static void (*failure_reporter)(const char *words);
+
+void report_failures_with(void (*reporter)(const char *words)) { failure_reporter = reporter; }
+
 _Noreturn static void leave(int code, const char *format, va_list arguments) {
   char text[512];
   int size = vsnprintf(text, sizeof text, format, arguments);
   if (size > (int)sizeof text - 1) size = sizeof text - 1;
+  if (failure_reporter != NULL) {
+    failure_reporter(text);
+    _exit(code);
+  }
   if (write(result_pipe, text, (size_t)size) < 0) _exit(code);
   _exit(code);
 }
@@ -162,10 +174,16 @@ int main(int count, char **arguments) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  if (count == 3 && strcmp(arguments[1], "tree") == 0) return print_tree(arguments[2]);
+  if (count == 3 && strcmp(arguments[1], "tree") == 0) return print_tree(arguments[2], false);
+  if (count == 4 && strcmp(arguments[1], "tree") == 0 && strcmp(arguments[2], "--links") == 0)
+    return print_tree(arguments[3], true);
+  if (count >= 3 && strcmp(arguments[1], "fsx") == 0) return run_fsx(arguments[2], count - 3, arguments + 3);
+  if (count >= 3 && strcmp(arguments[1], "stress") == 0) return run_stress(arguments[2], count - 3, arguments + 3);
   if (count >= 3 && strcmp(arguments[1], "bench") == 0)
     return run_bench(arguments[2], count > 3 ? atol(arguments[3]) : 64, count > 4 ? atol(arguments[4]) : 500);
   if (count == 2 || count == 3) return run_checks(arguments[1], count == 3 ? arguments[2] : NULL);
-  fprintf(stderr, "usage: posixcheck DIR [WORD] | posixcheck tree DIR | posixcheck bench DIR [MIB] [FILES]\n");
+  fprintf(stderr,
+          "usage: posixcheck DIR [WORD] | posixcheck tree [--links] DIR | posixcheck fsx DIR ... |"
+          " posixcheck stress DIR ... | posixcheck bench DIR [MIB] [FILES]\n");
   return 2;
 }

@@ -3,9 +3,12 @@
 //
 // posixcheck tree DIR: one line per entry, in byte order of the paths: type, permission
 // bits, size, hash of the content (or of a link's target), path. What two views of one
-// tree may differ in (inode numbers, times, sizes of directories, link counts) stays out.
+// tree may differ in (inode numbers, times, sizes of directories, link counts) stays out. Two views of one file system
+// must agree about the link counts and the user's attributes too: --links adds them.
 
 #include "check.h"
+
+#include <sys/xattr.h>
 
 struct path_list {
   char **paths;
@@ -59,7 +62,25 @@ static int hash_content(int base, const char *path, uint64_t *hash) {
   return n < 0 ? -1 : 0;
 }
 
-static int print_entry(int base, const char *path) {
+// The hash of all user attributes, names and values, whatever order they are listed in.
+static int hash_attributes(int base, const char *path, uint64_t *sum) {
+  static char names[65536], value[65536];
+  int fd = openat(base, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t size = flistxattr(fd, names, sizeof names);
+  if (size < 0 && errno == EOPNOTSUPP) size = 0;
+  int result = size < 0 ? -1 : 0;
+  for (char *name = names; result == 0 && name < names + size; name += strlen(name) + 1) {
+    if (strncmp(name, "user.", 5) != 0) continue;
+    ssize_t count = fgetxattr(fd, name, value, sizeof value);
+    if (count < 0) result = -1;
+    else *sum += hash_bytes(hash_bytes(HASH_START, name, strlen(name) + 1), value, (size_t)count);
+  }
+  close(fd);
+  return result;
+}
+
+static int print_entry(int base, const char *path, bool with_links) {
   struct stat st;
   if (fstatat(base, path, &st, AT_SYMLINK_NOFOLLOW) != 0) return -1;
   char type = '?';
@@ -86,11 +107,17 @@ static int print_entry(int base, const char *path) {
     case S_IFCHR: type = 'c'; break;
     case S_IFBLK: type = 'b'; break;
   }
-  printf("%c %04o %lld %016llx %s\n", type, st.st_mode & 07777, size, (unsigned long long)hash, path);
+  printf("%c %04o %lld %016llx ", type, st.st_mode & 07777, size, (unsigned long long)hash);
+  if (with_links) {
+    uint64_t attributes = 0;
+    if ((type == 'f' || type == 'd') && hash_attributes(base, path, &attributes) != 0) return -1;
+    printf("%lu %016llx ", (unsigned long)st.st_nlink, (unsigned long long)attributes);
+  }
+  printf("%s\n", path);
   return 0;
 }
 
-int print_tree(const char *directory) {
+int print_tree(const char *directory, bool with_links) {
   struct path_list list = {0};
   int base = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (base < 0 || collect(&list, base, ".", "") != 0) {
@@ -99,7 +126,7 @@ int print_tree(const char *directory) {
   }
   qsort(list.paths, list.count, sizeof *list.paths, by_bytes);
   for (size_t i = 0; i < list.count; i++) {
-    if (print_entry(base, list.paths[i]) != 0) {
+    if (print_entry(base, list.paths[i], with_links) != 0) {
       fprintf(stderr, "posixcheck: %s/%s: %s\n", directory, list.paths[i], strerror(errno));
       return 2;
     }

@@ -5,7 +5,7 @@
 // bytes. Numbers are whole ones; those that a 64-bit float would not hold exactly are for the caller to avoid.
 
 /// A JSON value to be printed.
-enum JSON: Equatable {
+public enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Int64)
@@ -13,28 +13,33 @@ enum JSON: Equatable {
   case array([JSON])
   case object([Member])
 
-  struct Member: Equatable {
-    let name: String
-    let value: JSON
+  public struct Member: Equatable, Sendable {
+    public let name: String
+    public let value: JSON
+
+    public init(name: String, value: JSON) {
+      self.name = name
+      self.value = value
+    }
   }
 
-  static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+  public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
     .object(members.map { Member(name: $0.key, value: $0.value) })
   }
 
-  static func strings(_ texts: [String]) -> JSON { .array(texts.map { .string($0) }) }
+  public static func strings(_ texts: [String]) -> JSON { .array(texts.map { .string($0) }) }
 
   /// A number, or null where there is none. Greater than what JSON's readers hold exactly: a decimal string.
-  static func count(_ value: UInt64?) -> JSON {
+  public static func count(_ value: UInt64?) -> JSON {
     guard let value else { return .null }
     return value <= 1 << 53 ? .number(Int64(value)) : .string("\(value)")
   }
 
   /// The text, with two spaces per level and a line break at the end.
-  var text: String { render(indent: "") + "\n" }
+  public var text: String { render(indent: "") + "\n" }
 
   /// All on one line.
-  var line: String {
+  public var line: String {
     switch self {
     case .array(let values): "[" + values.map { $0.line }.joined(separator: ",") + "]"
     case .object(let members):

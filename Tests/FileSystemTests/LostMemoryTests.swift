@@ -1,0 +1,95 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FileSystem
+import Foundation
+import Frontend
+import FuseProtocol
+import Linux
+import Testing
+import Wire
+
+/// A frontend that truncates its guest memory while the share works on requests in it. Invariants: the share lives and
+/// serves the next frontend; nothing of the old one is left; no byte is written to a file that the guest did not send.
+@Suite(.timeLimit(.minutes(3)))
+struct LostMemoryTests {
+  private static let piece = 64 << 10
+  private static let pieces = 12
+
+  /// Puts a request on a queue: its header and arguments, what it sends along, and room for the answer.
+  private func add(
+    _ queue: DriverQueue, _ opcode: FuseOpcode, _ node: UInt64, _ arguments: [UInt8], sends payload: GuestBuffer? = nil,
+    takes room: GuestBuffer? = nil
+  ) throws {
+    let request = try queue.ram.allocate(FuseInHeader.byteCount + arguments.count)
+    var header = FuseInHeader()
+    header.len = UInt32(request.count + (payload?.count ?? 0))
+    header.opcode = opcode.rawValue
+    header.unique = UInt64(queue.addedIndex) + 1000
+    header.nodeid = node
+    request.segment.store(header)
+    request.segment.dropFirst(FuseInHeader.byteCount).copy(arguments)
+    let answer = try queue.ram.allocate(FuseOutHeader.byteCount + FuseWriteOut.byteCount)
+    try queue.add(
+      readable: [request] + [payload].compactMap { $0 },
+      writable: [room == nil ? answer : answer.part(from: 0, count: FuseOutHeader.byteCount)] + [room].compactMap { $0 }
+    )
+  }
+
+  @Test func theShareLivesAndNoFileHoldsWhatNobodySent() throws {
+    for _ in 0..<8 {
+      let mount = try Mount(queues: 2, memoryMiB: 8)
+      let size = Self.piece * Self.pieces
+      try Host.write(String(repeating: "B", count: size), to: mount.path("file"))
+      let (node, handle) = try mount.open("file")
+      let ram = mount.driver.ram
+      for number in 0..<Self.pieces {
+        let offset = UInt64(number * Self.piece)
+        // Payloads have pages of their own, as the guest's page cache has.
+        let payload = try ram.allocate(Self.piece, alignment: 4096)
+        payload.segment.copy([UInt8](repeating: UInt8(ascii: "A"), count: Self.piece))
+        let write = FuseWriteIn(fh: handle, offset: offset, size: UInt32(Self.piece))
+        try add(mount.driver.queues[1], .write, node, write.bytes, sends: payload)
+        let read = FuseReadIn(fh: handle, offset: offset, size: UInt32(Self.piece))
+        let room = try ram.allocate(Self.piece, alignment: 4096)
+        try add(mount.driver.queues[2], .read, node, read.bytes, takes: room)
+      }
+      for queue in mount.driver.queues { queue.submit() }
+      _ = Poll.wait(nil, nil, timeoutNanoseconds: Int64.random(in: 0...2_000_000))
+      // From here on this side touches none of its memory; the device has requests in it.
+      try #require(ram.regions.first).file.setSize(0)
+      expectCutOff(mount)
+      let contents = try Data(contentsOf: URL(filePath: mount.path("file")))
+      #expect(contents.count == size)
+      #expect(contents.allSatisfy { $0 == UInt8(ascii: "A") || $0 == UInt8(ascii: "B") })
+      try expectServes(mount)
+      mount.close()
+    }
+  }
+
+  /// The device has forgotten the guest. One that had answered everything before the memory went does not look at it
+  /// until it is kicked.
+  private func expectCutOff(_ mount: Mount) {
+    let end = Linux.Clock.monotonic + 20_000_000_000
+    while mount.device.population != (0, 0), Linux.Clock.monotonic < end {
+      _ = Poll.wait(nil, nil, timeoutNanoseconds: 1_000_000)
+      for queue in mount.driver.queues { queue.kick() }
+    }
+    #expect(mount.device.population == (0, 0))
+  }
+
+  private func expectServes(_ mount: Mount) throws {
+    var wishes = DriverWishes()
+    wishes.queueCount = 3
+    let next = try VhostUserDriver(
+      try FrontendConnection(path: mount.socketPath), ram: try GuestRAM(byteCount: 8 << 20), wishes: wishes)
+    try next.start()
+    let client = FuseClient(next)
+    try client.initialize(Mount.linux)
+    let node = try client.lookup(Fuse.rootID, "file").nodeid
+    let handle = try client.open(node, flags: 0).fh
+    let first = try client.read(node, handle, offset: 0, count: 1)
+    #expect(first == [UInt8(ascii: "A")] || first == [UInt8(ascii: "B")])
+    next.connection.close()
+  }
+}
