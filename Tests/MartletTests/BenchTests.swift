@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// Invariants: every bench runs on tiny inputs, so that it cannot rot; what it writes is what programs expect, read by
@@ -139,7 +140,7 @@ struct BenchTests {
   }
 
   /// A backend for volumes: ours, or else QEMU's.
-  static let volume: String? = ["\(Programs.folder)/martlet-blk", "/usr/bin/qemu-storage-daemon"]
+  static let volume: String? = [BuildFolder.program("martlet-blk"), "/usr/bin/qemu-storage-daemon"]
     .first { FileManager.default.isExecutableFile(atPath: $0) }
   static let noVolume: Comment = "needs martlet-blk beside the tests, or qemu-storage-daemon"
 
