@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// What a running daemon tells through the tool. Invariants: text and JSON say the same; what was done to the share
