@@ -61,6 +61,7 @@ let package = Package(
   name: "martlet",
   products: [
     .executable(name: "martlet-fs", targets: ["martlet-fs"]),
+    .executable(name: "martlet-blk", targets: ["martlet-blk"]),
     .executable(name: "martlet", targets: ["martlet"]),
   ],
   dependencies: [
@@ -91,7 +92,7 @@ let package = Package(
 
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
-    room("Block", ["Linux", "Wire"]),
+    room("Block", ["BlockProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
 
     // What every program says to people and to programs.
     room("Reporting", ["Linux", argumentParser]),
@@ -99,6 +100,7 @@ let package = Package(
     // The daemons.
     room("Daemon", ["VhostUser", "Virtio", "Linux", "Reporting", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
+    program("martlet-blk", ["Daemon", "Block", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
     room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "Wire", "Linux"]),
@@ -121,7 +123,12 @@ let package = Package(
       "VhostUserTests",
       ["VhostUser", "Virtio", "Linux", "Frontend", "VhostUserProtocol", "VirtioProtocol", "Wire"]),
     tests("FileSystemTests", ["FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "Wire"]),
-    tests("BlockTests", ["Block", "Linux"]),
+    tests(
+      "BlockTests",
+      [
+        "Block", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol", "VirtioProtocol",
+        "Wire",
+      ]),
     tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(
       "Hostile",

@@ -46,6 +46,12 @@ public struct Segment: BitwiseCopyable {
     return unsafe Segment(base: base, count: count + next.count)
   }
 
+  /// True if the first byte's address is a multiple of `address` and the length one of `count`, both powers of two.
+  @inlinable @inline(__always)
+  public func isAligned(address: Int, count: Int) -> Bool {
+    unsafe (Int(bitPattern: base) & (address &- 1)) | (self.count & (count &- 1)) == 0
+  }
+
   /// Reads a value at `offset`, or nil when it does not fit. One load of the whole value: what is read is a copy.
   @inlinable @inline(__always)
   public func load<Value: WireValue>(_: Value.Type = Value.self, at offset: Int = 0) -> Value? {
@@ -96,10 +102,32 @@ public struct Segments: BitwiseCopyable {
     self.count = count
   }
 
+  /// No segments at all.
+  @inlinable
+  public static var none: Segments {
+    guard let somewhere = unsafe UnsafeMutablePointer<Segment>(bitPattern: 16) else {
+      preconditionFailure("16 is not null")
+    }
+    return unsafe Segments(start: somewhere, count: 0)
+  }
+
   @inlinable @inline(__always)
   public subscript(index: Int) -> Segment {
     precondition(index >= 0 && index < count, "segment index out of range")
     return unsafe start[index]
+  }
+
+  /// The list without its first `limit` segments.
+  @inlinable @inline(__always)
+  public func dropFirst(segments limit: Int) -> Segments {
+    let skipped = min(max(limit, 0), count)
+    return unsafe Segments(start: start + skipped, count: count - skipped)
+  }
+
+  /// At most the first `limit` segments.
+  @inlinable @inline(__always)
+  public func prefix(segments limit: Int) -> Segments {
+    unsafe Segments(start: start, count: min(max(limit, 0), count))
   }
 
   /// Sum of the lengths in bytes.
@@ -112,6 +140,26 @@ public struct Segments: BitwiseCopyable {
       index += 1
     }
     return sum
+  }
+
+  /// Fills `length` bytes from `offset` (in bytes from the start of the list) on with zeroes.
+  @inlinable
+  public func zero(from offset: Int, count length: Int) {
+    var skip = offset
+    var left = length
+    var index = 0
+    while index < count, left > 0 {
+      let segment = unsafe start[index]
+      index += 1
+      if skip >= segment.count {
+        skip -= segment.count
+        continue
+      }
+      let part = segment.dropFirst(skip).prefix(left)
+      part.zero()
+      left -= part.count
+      skip = 0
+    }
   }
 
   /// Copies bytes from `offset` (in bytes from the start of the list) into `target`.

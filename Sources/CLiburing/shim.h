@@ -4,3 +4,10 @@
 #define _GNU_SOURCE 1
 #endif
 #include <liburing.h>
+
+// Completions are there, or will be when the kernel is entered (IORING_SETUP_TASKRUN_FLAG). Here because the flags
+// change under our hands, and Swift has no volatile load.
+static inline int martlet_ring_has_news(const struct io_uring *ring) {
+  if (io_uring_cq_ready(ring) != 0) return 1;
+  return (IO_URING_READ_ONCE(*ring->sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}

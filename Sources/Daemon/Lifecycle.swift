@@ -1,7 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The order in which a daemon starts: logging, socket, limits, sandbox, devices, seccomp, capabilities, threads,
+// The order in which a daemon starts: logging, socket, limits, sandbox, devices, capabilities, seccomp, threads,
 // ready. The socket comes first because frontends wait for it; everything privileged is over before the first byte
 // from a frontend is read.
 
@@ -64,7 +64,7 @@ public enum Lifecycle {
         sockets = OpenSockets(services: [], control: nil)
         let supervisor = Supervisor(
           child: child, ready: ready, life: life, signals: signals, readiness: readiness, files: files,
-          status: status, mapsUsers: !plan.userMap.isEmpty, log: log)
+          status: status, mapsUsers: !plan.userMap.isEmpty, reloadsOnHangUp: plan.reloadsOnHangUp, log: log)
         CurrentProcess.exit(supervisor.run())
       }
     } catch {
@@ -130,11 +130,7 @@ public enum Lifecycle {
     // The guest says what mode a new file gets.
     ThreadIdentity.setFileModeMask(0)
     let services = try makeServices(plan, sockets.services, surroundings, limit, log)
-    do throws(SeccompError) {
-      try SeccompFilter.load(plan.seccomp, allowing: SystemCalls.ofEveryDaemon + plan.systemCalls)
-    } catch {
-      throw .failure("\(error.message); try --seccomp=none")
-    }
+    // Before the filter: libcap-ng reads /proc, and nothing that serves needs to open a file for that.
     do throws(Errno) {
       let missing = try plan.capabilities.keepOnlyThese()
       if !missing.numbers.isEmpty {
@@ -143,12 +139,18 @@ public enum Lifecycle {
     } catch {
       throw .failure("cannot drop capabilities (\(error.message)); start it with less privileges or as root")
     }
+    do throws(SeccompError) {
+      try SeccompFilter.load(plan.seccomp, allowing: SystemCalls.ofEveryDaemon + plan.systemCalls)
+    } catch {
+      throw .failure("\(error.message); try --seccomp=none")
+    }
     let control = sockets.control.map { listener in
       Server.Control(
         listener: listener,
         desk: ControlDesk(program: plan.program, process: process, services: services, log: log))
     }
-    return try Server(services, control: control, signals: signals, parent: parent, log: log)
+    return try Server(
+      services, control: control, signals: signals, parent: parent, reloadsOnHangUp: plan.reloadsOnHangUp, log: log)
   }
 
   private static func makeServices(

@@ -13,15 +13,19 @@ public struct ServedDevice: Sendable {
   public let device: any Device
   /// One reading per kind of operation and queue. From any thread, at any time.
   public let readOperations: @Sendable () -> [OperationReading]
+  /// What SIGHUP asks for (see `DaemonPlan.reloadsOnHangUp`).
+  public let reload: @Sendable () -> Void
   public let verbs: [ControlVerb]
 
   public init(
     _ device: any Device, verbs: [ControlVerb] = [],
-    readOperations: @escaping @Sendable () -> [OperationReading] = { [] }
+    readOperations: @escaping @Sendable () -> [OperationReading] = { [] },
+    reload: @escaping @Sendable () -> Void = {}
   ) {
     self.device = device
     self.verbs = verbs
     self.readOperations = readOperations
+    self.reload = reload
   }
 }
 
@@ -36,6 +40,11 @@ public struct Surroundings: Sendable {
   /// Whether somebody may want to know how long operations take (--no-latency).
   public let measuresLatency: Bool
   public let log: DaemonLog
+
+  /// A line for the person who runs the daemon; from any thread.
+  public func warn(_ message: String) {
+    log.log(.warning, message)
+  }
 }
 
 /// One socket with one device behind it.
@@ -78,6 +87,10 @@ public struct DaemonPlan: Sendable {
   public var descriptorLimit: UInt64?
   public var logLevel: LogThreshold
   public var syslog: Bool
+  /// SIGHUP has the devices look at their files again instead of ending the daemon.
+  public var reloadsOnHangUp = false
+  /// Files that the program has opened for its devices before the sandbox closes around it.
+  public var openFiles: [SharedDescriptor] = []
   /// What is said about the options before anything is done (deprecated spellings, features that come later).
   public var warnings: [String] = []
 
@@ -101,7 +114,7 @@ public struct DaemonPlan: Sendable {
   /// Descriptors that were passed to this process on purpose.
   var descriptorsFromOutside: [File] {
     services.compactMap { if case .descriptor(let raw) = $0.listener { File(raw: raw) } else { nil } }
-      + ServiceManager.passedDescriptors().map { $0.file }
+      + ServiceManager.passedDescriptors().map { $0.file } + openFiles.map { $0.file }
   }
 
   var sandboxPlan: Sandbox {

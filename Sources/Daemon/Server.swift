@@ -54,6 +54,7 @@ struct Server {
   private let signals: SignalDescriptor
   private let endings: Endings
   private let log: DaemonLog
+  private let reloadsOnHangUp: Bool
   /// The reading end of a pipe whose other end the waiting process holds; nil without one.
   private let parent: SharedDescriptor?
   private let control: Control?
@@ -66,8 +67,9 @@ struct Server {
 
   init(
     _ services: [RunningService], control: Control?, signals: SignalDescriptor, parent: SharedDescriptor?,
-    log: DaemonLog
+    reloadsOnHangUp: Bool, log: DaemonLog
   ) throws(HumanError) {
+    self.reloadsOnHangUp = reloadsOnHangUp
     self.services = services
     self.control = control
     self.signals = signals
@@ -125,6 +127,8 @@ struct Server {
       if !ready[0].isEmpty, let signal = try? signals.next() {
         if signal == .user1 {
           report()
+        } else if signal == .hangUp, reloadsOnHangUp {
+          for service in services { service.served.reload() }
         } else if signal != .childEnded, deadline == nil {
           log.log(.info, "\(signal.name) received, ending")
           deadline = stop()

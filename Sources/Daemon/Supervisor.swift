@@ -23,6 +23,7 @@ struct Supervisor {
   let status: String
   /// The child may be another user.
   let mapsUsers: Bool
+  let reloadsOnHangUp: Bool
   let log: DaemonLog
 
   /// Waits for the child; returns the code to end with.
@@ -55,7 +56,8 @@ struct Supervisor {
       }
       if !input.first.isEmpty, let signal = try? signals.next(), signal != .childEnded {
         try? signal.send(to: child.identifier)
-        if signal != .user1, deadline == nil {
+        let ends = signal != .user1 && !(signal == .hangUp && reloadsOnHangUp)
+        if ends, deadline == nil {
           readiness.stopping()
           deadline = Clock.monotonic + Supervisor.patienceNanoseconds
         }

@@ -16,10 +16,50 @@ public struct Completion: Sendable {
   public let token: UInt64
   /// Bytes transferred, or a negative errno. Guest memory that is gone (EFAULT) is told as EIO, as `File.read` does.
   public let result: Int32
+  /// True if this operation goes on and will be heard of again (a standing poll).
+  public let goesOn: Bool
+}
 
-  init(token: UInt64, result: Int32) {
-    self.token = token
-    self.result = result == -Errno.badAddress.rawValue ? -Errno.inputOutput.rawValue : result
+/// What a ring may be used for.
+public enum RingOperation: Sendable, CaseIterable {
+  case readVectored
+  case writeVectored
+  case read
+  case write
+  case sync
+  case poll
+  case endPoll
+
+  var code: io_uring_op {
+    switch self {
+    case .readVectored: IORING_OP_READV
+    case .writeVectored: IORING_OP_WRITEV
+    case .read: IORING_OP_READ
+    case .write: IORING_OP_WRITE
+    case .sync: IORING_OP_FSYNC
+    case .poll: IORING_OP_POLL_ADD
+    case .endPoll: IORING_OP_POLL_REMOVE
+    }
+  }
+}
+
+/// How a ring is made.
+public struct RingPlan: Sendable {
+  /// Most operations prepared before a `submit`; a power of two.
+  public var capacity: Int
+  /// Most completions that wait to be taken; nil is twice the capacity.
+  public var completionCapacity: Int?
+  /// All that it can be used for.
+  public var operations: [RingOperation]
+  /// Files that operations name by their index here, which spares the kernel the look-up.
+  public var files: [File] = []
+  /// Completions are finished when the owner enters the kernel the next time instead of interrupting it (Linux 5.19);
+  /// `hasNews` tells that there are some.
+  public var isCooperative = false
+
+  public init(capacity: Int, operations: [RingOperation]) {
+    self.capacity = capacity
+    self.operations = operations
   }
 }
 
@@ -28,27 +68,47 @@ public struct Completion: Sendable {
 public struct Ring: ~Copyable, @unchecked Sendable {
   // liburing keeps pointers into the struct's own mappings only, but its address must not change between calls that
   // cache it, so it lives on the heap.
-  private let ring: UnsafeMutablePointer<io_uring>
+  let ring: UnsafeMutablePointer<io_uring>
   /// Most operations prepared before a `submit`.
   public let capacity: Int
 
-  /// A ring of `capacity` entries (a power of two) that can read and write files and do nothing else. Throws what the
-  /// kernel says: EPERM or ENOSYS where io_uring is forbidden or missing, EINVAL before Linux 5.10.
+  /// A ring of `capacity` entries (a power of two) that can read and write files and do nothing else.
   public init(capacity: Int) throws(Errno) {
-    self.capacity = capacity
+    try self.init(RingPlan(capacity: capacity, operations: [.readVectored, .writeVectored]))
+  }
+
+  /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where io_uring
+  /// is forbidden or missing, EINVAL before Linux 5.10.
+  public init(_ plan: RingPlan) throws(Errno) {
+    capacity = plan.capacity
     unsafe ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
     unsafe ring.initialize(to: io_uring())
-    let result = unsafe io_uring_queue_init(UInt32(capacity), ring, UInt32(IORING_SETUP_R_DISABLED))
+    var result = unsafe Ring.create(plan, ring)
     if result < 0 {
       unsafe ring.deallocate()
       throw Errno(-result)
     }
-    let restricted = unsafe Ring.restrict(ring)
-    if restricted < 0 {
+    result = unsafe Ring.restrict(ring, to: plan)
+    if result < 0 {
       unsafe io_uring_queue_exit(ring)
       unsafe ring.deallocate()
-      throw Errno(-restricted)
+      throw Errno(-result)
     }
+  }
+
+  private static func create(_ plan: RingPlan, _ ring: UnsafeMutablePointer<io_uring>) -> Int32 {
+    var flags = UInt32(IORING_SETUP_R_DISABLED)
+    if plan.completionCapacity != nil { flags |= UInt32(IORING_SETUP_CQSIZE) }
+    // One operation that cannot be prepared must not hold back those behind it (Linux 5.18).
+    let wished = UInt32(IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
+    for extra in plan.isCooperative ? [wished, 0] : [0] {
+      var parameters = io_uring_params()
+      parameters.flags = flags | extra
+      parameters.cq_entries = UInt32(plan.completionCapacity ?? 0)
+      let result = unsafe io_uring_queue_init_params(UInt32(plan.capacity), ring, &parameters)
+      if result != -Errno.invalid.rawValue || extra == 0 { return result }
+    }
+    return -Errno.invalid.rawValue
   }
 
   deinit {
@@ -56,12 +116,23 @@ public struct Ring: ~Copyable, @unchecked Sendable {
     unsafe ring.deallocate()
   }
 
-  /// Allows READV and WRITEV on any descriptor, then enables the ring: nothing can be registered or allowed later.
-  private static func restrict(_ ring: UnsafeMutablePointer<io_uring>) -> Int32 {
-    var rules = [io_uring_restriction](repeating: io_uring_restriction(), count: 2)
-    for (index, operation) in [IORING_OP_READV, IORING_OP_WRITEV].enumerated() {
-      rules[index].opcode = UInt16(IORING_RESTRICTION_SQE_OP)
-      rules[index].sqe_op = UInt8(operation.rawValue)
+  /// Registers the files, allows the operations, then enables the ring: nothing can be registered or allowed later.
+  private static func restrict(_ ring: UnsafeMutablePointer<io_uring>, to plan: RingPlan) -> Int32 {
+    if !plan.files.isEmpty {
+      let result = unsafe io_uring_register_files(ring, plan.files.map { $0.raw }, UInt32(plan.files.count))
+      if result < 0 { return result }
+    }
+    var rules = plan.operations.map { operation in
+      var rule = io_uring_restriction()
+      rule.opcode = UInt16(IORING_RESTRICTION_SQE_OP)
+      rule.sqe_op = UInt8(operation.code.rawValue)
+      return rule
+    }
+    if !plan.files.isEmpty {
+      var rule = io_uring_restriction()
+      rule.opcode = UInt16(IORING_RESTRICTION_SQE_FLAGS_ALLOWED)
+      rule.sqe_flags = Ring.fixedFile
+      rules.append(rule)
     }
     // By the bare call: liburing 2.3 declares its functions for these two and does not export them.
     let descriptor = unsafe UInt32(bitPattern: ring.pointee.ring_fd)
@@ -70,6 +141,9 @@ public struct Ring: ~Copyable, @unchecked Sendable {
     if result < 0 { return result }
     return io_uring_register(descriptor, UInt32(IORING_REGISTER_ENABLE_RINGS), nil, 0)
   }
+
+  /// IOSQE_FIXED_FILE
+  static let fixedFile: UInt8 = 1
 
   /// Readable when there are completions.
   public var file: File { unsafe File(raw: ring.pointee.ring_fd) }
@@ -113,7 +187,7 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   public func takeCompletion() -> Completion? {
     var entry: UnsafeMutablePointer<io_uring_cqe>?
     guard unsafe io_uring_peek_cqe(ring, &entry) == 0, let entry = unsafe entry else { return nil }
-    let completion = unsafe Completion(token: entry.pointee.user_data, result: entry.pointee.res)
+    let completion = unsafe Completion(entry)
     unsafe io_uring_cqe_seen(ring, entry)
     return completion
   }
@@ -126,9 +200,18 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       if result == -Errno.interrupted.rawValue { continue }
       if result < 0 { throw Errno(-result) }
       guard let entry = unsafe entry else { continue }
-      let completion = unsafe Completion(token: entry.pointee.user_data, result: entry.pointee.res)
+      let completion = unsafe Completion(entry)
       unsafe io_uring_cqe_seen(ring, entry)
       return completion
     }
+  }
+}
+
+extension Completion {
+  init(_ entry: UnsafeMutablePointer<io_uring_cqe>) {
+    token = unsafe entry.pointee.user_data
+    let told = unsafe entry.pointee.res
+    result = told == -Errno.badAddress.rawValue ? -Errno.inputOutput.rawValue : told
+    goesOn = unsafe entry.pointee.flags & UInt32(IORING_CQE_F_MORE) != 0
   }
 }

@@ -156,10 +156,25 @@ public struct Sandbox: Sendable {
     }
   }
 
+  /// For a daemon that needs no directory: one that nobody can reach any more, and so nobody can put anything into.
+  private static func emptyDirectory() throws(SandboxError) -> SharedDescriptor? {
+    let path = "/tmp/martlet-root-\(CurrentProcess.identifier)"
+    do throws(Errno) {
+      try checked(unsafe path.withCString { unsafe clinux_mkdirat(File.currentDirectory.raw, $0, 0o500) })
+      defer { _ = unsafe path.withCString { unsafe clinux_unlinkat(File.currentDirectory.raw, $0, 0x200) } }
+      return SharedDescriptor(try Path(path).open(flags: OpenFlags.readOnly | OpenFlags.directory))
+    } catch {
+      throw SandboxError(
+        message: "cannot make an empty root directory in /tmp (\(error.message)); choose --sandbox=namespace")
+    }
+  }
+
   private func enterChroot() throws(SandboxError) -> SandboxRoots {
     let roots = try openRoots()
     let descriptorDirectory = try Sandbox.openDescriptorDirectory()
-    if let root = roots.first {
+    let directory: SharedDescriptor?
+    if let root = roots.first { directory = root } else { directory = try Sandbox.emptyDirectory() }
+    if let root = directory {
       var result = clinux_fchdir(root.file.raw)
       if result >= 0 { result = unsafe clinux_chroot(CName(".").base) }
       if result < 0 {

@@ -194,57 +194,79 @@ final class QueueRunner: Sendable {
   /// Serves until the control thread wants something. The ring is looked at before the first sleep: a kick may have
   /// come while no thread was there.
   private func drain(_ queue: inout Virtqueue) throws(GuestFault) {
-    var awake = StayAwake(maximumMicroseconds: plan.spinMicroseconds)
+    // What pays while waiting for the driver says nothing about waiting for the host.
+    var idle = StayAwake(maximumMicroseconds: plan.spinMicroseconds)
+    var busy = idle
     var waiter = KickWaiter(plan.kick, control: control.file, counters: counters)
     let patience = device.patienceNanoseconds(at: plan.index)
     queue.suppressKicks()
     while true {
-      var worked = false
-      repeat {
-        if wishes.load(ordering: .acquiring) != 0 { return }
-        let served = try device.process(&queue, at: plan.index)
-        if served == 0 { break }
-        worked = true
-        counters.chains.add(served, ordering: .relaxed)
-      } while queue.hasWork
+      guard let worked = try serve(&queue) else { return }
       if worked, patience > 0 {
         // The driver was not asked to kick, so what it adds meanwhile waits for the next look.
         if !Poll.wait(control.file, nil, timeoutNanoseconds: patience).first.isEmpty { control.drain() }
         continue
       }
       let idleSince = Clock.monotonic
-      // With requests in flight their completion may come first, and spinning would not see it.
       let completion = device.completionDescriptor(at: plan.index).map { File(raw: $0) }
-      let mayPay = worked && completion == nil && awake.windowNanoseconds > 0
-      if mayPay, spin(&queue, since: idleSince, &awake) {
-        awake.learn(idleNanoseconds: Clock.monotonic - idleSince)
-        continue
+      if worked, completion == nil {
+        if spin(&queue, since: idleSince, for: idle.windowNanoseconds, &idle) {
+          idle.learn(idleNanoseconds: Clock.monotonic - idleSince)
+          continue
+        }
+      } else if worked {
+        let limit = min(busy.windowNanoseconds, device.lookNanoseconds(at: plan.index))
+        if spin(&queue, since: idleSince, for: limit, &busy, orCompletion: true) {
+          busy.learn(idleNanoseconds: Clock.monotonic - idleSince)
+          continue
+        }
       }
       if queue.armKicks() {
         queue.suppressKicks()
         continue
       }
-      waiter.wait(brisk: worked, or: completion)
+      waiter.wait(brisk: worked, or: completion, device, at: plan.index)
       queue.suppressKicks()
-      awake.learn(idleNanoseconds: Clock.monotonic - idleSince)
+      let slept = Clock.monotonic - idleSince
+      if completion == nil { idle.learn(idleNanoseconds: slept) } else { busy.learn(idleNanoseconds: slept) }
     }
+  }
+
+  /// Serves until the ring is empty; true if there was anything to do, nil if the control thread wants something.
+  private func serve(_ queue: inout Virtqueue) throws(GuestFault) -> Bool? {
+    var worked = false
+    repeat {
+      if wishes.load(ordering: .acquiring) != 0 { return nil }
+      let before = queue.nextAvailable
+      let served = try device.process(&queue, at: plan.index)
+      if served == 0 { break }
+      worked = true
+      // A device with requests in flight also serves what it took earlier.
+      counters.chains.add(Int(queue.nextAvailable &- before), ordering: .relaxed)
+    } while queue.hasWork
+    return worked
   }
 
   /// Looks at the ring for a while; true if there is work. After the first moments, in which a driver that runs
   /// answers, it lets others run between two looks: on a busy host the driver may wait for this very processor. If it
   /// did, the two go on handing the processor to each other, which costs less than a sleep and a kick. Where somebody
   /// else ran, sleeping is the better way to wait.
-  private func spin(_ queue: inout Virtqueue, since start: Int64, _ awake: inout StayAwake) -> Bool {
+  /// - Parameter orCompletion: also looks at the device's requests in flight.
+  private func spin(
+    _ queue: inout Virtqueue, since start: Int64, for window: Int64, _ awake: inout StayAwake,
+    orCompletion: Bool = false
+  ) -> Bool {
+    if window <= 0 { return false }
     var turns = awake.sharesProcessor ? 15 : 0
     var offered = awake.sharesProcessor ? start - QueueRunner.selfishNanoseconds : start
     while true {
-      if queue.hasWork { return true }
+      if queue.hasWork || (orCompletion && device.hasCompletions(at: plan.index)) { return true }
       Processors.spinPause()
       turns &+= 1
       if turns & 15 != 0 { continue }
       if wishes.load(ordering: .relaxed) != 0 { return false }
       let now = Clock.monotonic
-      if now - start > awake.windowNanoseconds { return false }
+      if now - start > window { return false }
       if now - offered < QueueRunner.selfishNanoseconds { continue }
       Processors.yield()
       offered = Clock.monotonic
@@ -279,8 +301,17 @@ final class QueueRunner: Sendable {
     }
 
     /// - Parameter completion: also wakes up when this is readable.
-    mutating func wait(brisk: Bool, or completion: File?) {
+    mutating func wait(brisk: Bool, or completion: File?, _ device: any Device, at index: Int) {
       let isDead = duds >= KickWaiter.mostDuds
+      if let kick, !isDead,
+        let woken = device.sleep(until: QueueAlarm(kick: kick.raw, control: control.raw), at: index)
+      {
+        if woken.contains(.kick) { counters.kicks.add(1, ordering: .relaxed) }
+        if woken.contains(.control) { control.drainEvent() }
+        return
+      }
+      // What was begun must be on its way before anybody sleeps.
+      if completion != nil, device.hasCompletions(at: index) { return }
       let nap = brisk ? QueueRunner.briskPollNanoseconds : QueueRunner.calmPollNanoseconds
       let timeout = polls || isDead ? nap : -1
       let ready =

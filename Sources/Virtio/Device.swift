@@ -62,6 +62,27 @@ public protocol DeviceHost: AnyObject, Sendable {
   func unmapWindow(_ mapping: WindowMapping) -> Bool
 }
 
+/// What a queue's thread sleeps for beside the device's own requests in flight. The numbers are descriptors.
+public struct QueueAlarm: Sendable {
+  /// Signalled by the driver.
+  public var kick: Int32
+  /// Signalled by the control thread.
+  public var control: Int32
+
+  public init(kick: Int32, control: Int32) {
+    self.kick = kick
+    self.control = control
+  }
+}
+
+/// What has come since a device's last sleep.
+public struct QueueWakeUp: OptionSet, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  public static let kick = QueueWakeUp(rawValue: 1)
+  public static let control = QueueWakeUp(rawValue: 2)
+}
+
 /// A virtio device. `reset` and the configuration calls come from the control thread while no queue runs or while
 /// queues run; `start`, `process` and `stop` of one queue come from that queue's owner thread, one at a time.
 public protocol Device: AnyObject, Sendable {
@@ -84,6 +105,16 @@ public protocol Device: AnyObject, Sendable {
   /// A descriptor that becomes readable when `process` can answer requests that are in flight; nil while none is. Asked
   /// whenever the ring is empty, on the owner thread.
   func completionDescriptor(at index: Int) -> Int32?
+  /// The longest, in nanoseconds, that the thread may look for completions with `hasCompletions` before it sleeps; 0 where
+  /// that does not pay. Asked when there is a completion descriptor.
+  func lookNanoseconds(at index: Int) -> Int64
+  /// Whether `process` can answer requests that are in flight. What was begun and not handed to the host is handed over
+  /// first; otherwise it costs next to nothing.
+  func hasCompletions(at index: Int) -> Bool
+  /// Hands over what was begun and sleeps until the driver kicks, the control thread wants something or a request in
+  /// flight is done, for a device that can do all of that in one call (an io_uring). Nil: it cannot, and the loop waits
+  /// itself. May return early, and may tell what has woken it at the next sleep only.
+  func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp?
   /// How long, in nanoseconds, a queue may be left alone after it was served so that requests come together: 0 where
   /// somebody waits for an answer. Asked once, on the owner thread.
   func patienceNanoseconds(at index: Int) -> Int64
@@ -105,6 +136,9 @@ extension Device {
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}
   public func completionDescriptor(at index: Int) -> Int32? { nil }
+  public func lookNanoseconds(at index: Int) -> Int64 { 0 }
+  public func hasCompletions(at index: Int) -> Bool { false }
+  public func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp? { nil }
   public func patienceNanoseconds(at index: Int) -> Int64 { 0 }
   public var transfersState: Bool { false }
   public func saveState(_ write: ([UInt8]) -> Bool) -> Bool { false }

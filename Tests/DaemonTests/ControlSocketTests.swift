@@ -3,6 +3,7 @@
 
 import Foundation
 import Linux
+import Support
 import Testing
 
 /// The control socket of a running daemon, sandbox and seccomp filter included. Invariants: one line, one answer, then

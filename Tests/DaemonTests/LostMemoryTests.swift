@@ -3,6 +3,7 @@
 
 import Frontend
 import Linux
+import Support
 import Testing
 
 /// A frontend that truncates its guest memory, against the program with its sandbox and its seccomp filter. Invariant:

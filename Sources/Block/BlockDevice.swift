@@ -1,0 +1,138 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The volume as a virtio device: as many request queues as were asked for, each with a lane of its own.
+
+internal import BlockProtocol
+internal import IOUring
+public import Linux
+public import Virtio
+public import VirtioProtocol
+internal import Wire
+
+public final class BlockDevice: Device {
+  private let volume: Volume
+  private let lanes: [Lane]
+  private let sizeWatch: SizeWatch
+
+  public let description: DeviceDescription
+  /// Why io_uring is not used although nobody asked for that; nil where it is.
+  public let ringRefusal: Errno?
+  /// True if requests go through io_uring.
+  public let usesRing: Bool
+
+  /// Helpers beside io_uring, and instead of it.
+  private static let fewHelpers = 4
+  private static let manyHelpers = 16
+
+  /// Makes the rings: what needs privileges happens here.
+  /// - Parameter report: takes lines for the log, from any thread.
+  public init(
+    _ options: VolumeOptions, image: Image, report: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws(VolumeError) {
+    let volume = try Volume(options, image, report: report)
+    self.volume = volume
+    sizeWatch = SizeWatch(volume)
+    let refusal = BlockDevice.refusal(of: options.engine, image)
+    if options.engine == .uring, let refusal {
+      throw VolumeError("io_uring cannot be used (\(refusal.message)); allow it, or give --engine=threads")
+    }
+    usesRing = options.engine != .threads && refusal == nil
+    ringRefusal = options.engine == .threads ? nil : refusal
+    let helpers = Helpers(volume, most: usesRing ? BlockDevice.fewHelpers : BlockDevice.manyHelpers)
+    var lanes: [Lane] = []
+    do {
+      for _ in 0..<options.queueCount {
+        lanes.append(
+          try Lane(volume, helpers: helpers, ring: usesRing ? try Ring(LaneCore.ringPlan(image)) : nil))
+      }
+    } catch {
+      throw VolumeError("cannot prepare \(options.queueCount) queues (\(error)); give fewer, or raise --rlimit-nofile")
+    }
+    self.lanes = lanes
+    description = DeviceDescription(
+      id: .block, name: "blk", features: volume.features, queueCount: options.queueCount,
+      configurationByteCount: BlockConfig.byteCount)
+  }
+
+  /// Why a ring cannot be made; nil if it can.
+  private static func refusal(of engine: EngineChoice, _ image: Image) -> Errno? {
+    if engine == .threads { return nil }
+    do throws(Errno) {
+      _ = try Ring(LaneCore.ringPlan(image))
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Looks whether the image has another size now, and tells the guest if so. From any thread, at any time.
+  /// - Returns: the size in bytes.
+  @discardableResult
+  public func refreshCapacity() -> UInt64 { volume.refreshCapacity() }
+
+  /// Requests served so far by type, those never seen left out.
+  public var operationCounts: [(operation: String, count: UInt64, failures: UInt64)] {
+    var result: [(operation: String, count: UInt64, failures: UInt64)] = []
+    for type in BlockRequestType.allCases {
+      var sum: (count: UInt64, failures: UInt64) = (0, 0)
+      for lane in lanes {
+        let one = lane.statistics.read(type)
+        sum.count += one.count
+        sum.failures += one.failures
+      }
+      if sum.count > 0 { result.append(("\(type)", sum.count, sum.failures)) }
+    }
+    let malformed = lanes.reduce(0) { $0 + $1.statistics.malformedCount }
+    if malformed > 0 { result.append(("malformed", malformed, malformed)) }
+    return result
+  }
+
+  // MARK: Control thread
+
+  public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] {
+    let bytes = volume.configuration.bytes
+    guard offset < bytes.count else { return [] }
+    return Array(bytes[offset..<min(offset + byteCount, bytes.count)])
+  }
+
+  /// Only the choice of the cache mode may be written; some frontends write the whole space back for it (StratoVirt).
+  public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool {
+    let place = BlockConfig.wceOffset - offset
+    guard bytes.indices.contains(place), bytes[place] <= 1 else { return false }
+    return volume.setWriteBack(bytes[place] == 1)
+  }
+
+  public func accept(_ features: VirtioFeatures) {
+    volume.accept(features)
+  }
+
+  public func reset() {
+    sizeWatch.stop()
+    volume.reset()
+  }
+
+  // MARK: A queue's owner thread
+
+  public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {
+    volume.attach(host)
+    sizeWatch.start()
+    lanes[index].core.prepare(queueSize: Int(queue.size))
+  }
+
+  public func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int {
+    try lanes[index].core.serve(&queue)
+  }
+
+  public func completionDescriptor(at index: Int) -> Int32? { lanes[index].core.completionFile?.raw }
+
+  public func lookNanoseconds(at index: Int) -> Int64 { lanes[index].core.lookNanoseconds }
+
+  public func hasCompletions(at index: Int) -> Bool { lanes[index].core.look() }
+
+  public func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp? { lanes[index].core.sleep(alarm) }
+
+  public func stop(_ queue: inout Virtqueue, at index: Int) {
+    lanes[index].core.finish(&queue)
+  }
+}

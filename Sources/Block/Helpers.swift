@@ -1,0 +1,143 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads for what may take long: discarding, zeroing, writes of parts of blocks, and, where io_uring is forbidden, all
+// reading, writing and flushing. A helper takes a job, does it by plain calls and posts the result to the lane that it
+// came from. None is started before there is a job for it, and none after the seccomp filter needs anything new.
+
+internal import Linux
+internal import Synchronization
+internal import Wire
+
+/// Results for one lane, and the event that says that there are some.
+final class Mailbox: Sendable {
+  struct Letter {
+    var slot: Int
+    var error: Errno?
+  }
+
+  let event: Event
+  private let letters: Mutex<[Letter]>
+  private let waiting = Atomic<Int>(0)
+
+  init(capacity: Int) throws(Errno) {
+    event = try Event()
+    letters = Mutex([])
+    letters.withLock { $0.reserveCapacity(capacity) }
+  }
+
+  /// True if there are results. Costs a load.
+  var hasLetters: Bool { waiting.load(ordering: .acquiring) > 0 }
+
+  func post(_ letter: Letter) {
+    letters.withLock { $0.append(letter) }
+    waiting.add(1, ordering: .releasing)
+    event.signal()
+  }
+
+  func take() -> Letter? {
+    guard hasLetters else { return nil }
+    waiting.subtract(1, ordering: .relaxed)
+    return letters.withLock { $0.popLast() }
+  }
+}
+
+final class Helpers: Sendable {
+  private struct Work {
+    var job: PlainJob
+    var slot: Int
+    var mailbox: Mailbox
+  }
+
+  private struct State {
+    var queue: [Work] = []
+    /// Index of the first job in `queue`: taking one moves nothing.
+    var first = 0
+    var threads = 0
+    var idle = 0
+    var ending = false
+  }
+
+  private let volume: Volume
+  private let most: Int
+  private let state = Monitor(State())
+
+  /// - Parameter most: threads at most.
+  init(_ volume: Volume, most: Int) {
+    self.volume = volume
+    self.most = most
+  }
+
+  /// Hands a job over; its result comes to the mailbox with the slot's number.
+  func begin(_ job: PlainJob, slot: Int, for mailbox: Mailbox) {
+    let needsThread = state.withLock(wakes: true) { state in
+      state.queue.append(Work(job: job, slot: slot, mailbox: mailbox))
+      guard state.idle < state.queue.count - state.first, state.threads < most else { return false }
+      state.threads += 1
+      return true
+    }
+    if needsThread { startThread() }
+  }
+
+  private func startThread() {
+    let (volume, state) = (self.volume, self.state)
+    do {
+      // Never joined: it ends when the helpers are let go, and touches nothing but what it holds.
+      _ = try Thread(name: "blk-helper") { Helpers.run(volume, state) }
+    } catch {
+      let left = state.withLock { state in
+        state.threads -= 1
+        return state.threads
+      }
+      // With nobody to do the job it is done here: slow, but the guest goes on.
+      if left == 0 { Helpers.drain(volume, state) }
+    }
+  }
+
+  private static func run(_ volume: Volume, _ state: Monitor<State>) {
+    var transfer = PlainTransfer()
+    while let work = next(state) {
+      work.mailbox.post(Mailbox.Letter(slot: work.slot, error: transfer.run(work.job, on: volume)))
+    }
+  }
+
+  private static func drain(_ volume: Volume, _ state: Monitor<State>) {
+    var transfer = PlainTransfer()
+    while let work = state.withLock({ take(&$0) }) {
+      work.mailbox.post(Mailbox.Letter(slot: work.slot, error: transfer.run(work.job, on: volume)))
+    }
+  }
+
+  /// Waits for a job; nil when it is time to end.
+  private static func next(_ state: Monitor<State>) -> Work? {
+    state.withLock { $0.idle += 1 }
+    let work: Work?? = state.wait { state in
+      if let work = take(&state) {
+        state.idle -= 1
+        return .some(.some(work))
+      }
+      guard state.ending else { return nil }
+      state.idle -= 1
+      return .some(.none)
+    }
+    return work ?? nil
+  }
+
+  private static func take(_ state: inout State) -> Work? {
+    guard state.first < state.queue.count else { return nil }
+    let work = state.queue[state.first]
+    state.first += 1
+    if state.first == state.queue.count {
+      state.queue.removeAll(keepingCapacity: true)
+      state.first = 0
+    } else if state.first == 1024 {
+      state.queue.removeFirst(state.first)
+      state.first = 0
+    }
+    return work
+  }
+
+  deinit {
+    state.withLock(wakes: true) { $0.ending = true }
+  }
+}

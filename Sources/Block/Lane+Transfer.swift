@@ -1,0 +1,179 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Requests in the ring: straight between the image and the guest's memory where its buffers suit the image, through
+// bounce memory where they do not. A transfer that comes back short goes on where it stopped.
+
+internal import BlockProtocol
+internal import IOUring
+internal import Linux
+internal import Virtio
+internal import Wire
+
+extension LaneCore {
+  /// Begins what is left of a read or a write.
+  mutating func beginTransfer(_ index: Int, _ queue: inout Virtqueue) {
+    let work = slots[index].work
+    let rest = work.rest
+    if !image.isDirect { return beginStraight(index, window(index)) }
+    let mask = image.alignment.offset - 1
+    let isWhole = (Int(rest.offset) | rest.byteCount) & mask == 0
+    if work.isWrite, !work.isGated, let gate = volume.gate {
+      // Parts of blocks are read, changed and written by a helper, with nobody else in them.
+      let blocks = Part.blocks(work.offset, work.byteCount, image.alignment.offset)
+      guard isWhole, gate.beginWhole(blocks) else { return beginHelper(index) }
+      slots[index].work.isGated = true
+    }
+    let segments = window(index)
+    if isWhole, segments.areAligned(image.alignment) {
+      beginStraight(index, segments)
+    } else {
+      beginBounced(index, &queue)
+    }
+  }
+
+  private mutating func beginStraight(_ index: Int, _ segments: Segments) {
+    let work = slots[index].work
+    slots[index].work.step = .transfer
+    let token = UInt64(index)
+    let flags = work.isWrite && volume.writesThrough ? TransferFlags.dataSync : 0
+    prepare { (ring: borrowing Ring) in
+      work.isWrite
+        ? ring.prepareWrite(registered: 0, segments, at: work.rest.offset, flags: flags, token: token)
+        : ring.prepareRead(registered: 0, segments, at: work.rest.offset, token: token)
+    }
+  }
+
+  /// The segments of what is left, as many as one call takes. Without a copy where header and status have descriptors of
+  /// their own, as all drivers in use make them.
+  @inline(__always)
+  private mutating func window(_ index: Int) -> Segments {
+    let work = slots[index].work
+    let list = slots[index].list
+    if work.done == 0, list.count <= mostVectors {
+      if work.isWrite {
+        if list[0].count == BlockRequestHeader.byteCount { return list.dropFirst(segments: 1) }
+      } else if list[list.count - 1].count == 1 {
+        return list.prefix(segments: list.count - 1)
+      }
+    }
+    if arena.space < min(list.count, mostVectors) { submitAll() }
+    return arena.window(
+      of: list, from: work.start + work.done, byteCount: work.byteCount - work.done, most: mostVectors
+    ).segments
+  }
+
+  /// A window for a plain call that is made at once.
+  mutating func plainWindow(of list: Segments, _ work: Work) -> (segments: Segments, byteCount: Int) {
+    arena.reset()
+    return arena.window(of: list, from: work.start, byteCount: work.byteCount, most: mostVectors)
+  }
+
+  mutating func beginFlush(_ index: Int) {
+    slots[index].work.step = .flush
+    prepare { (ring: borrowing Ring) in ring.prepareDataSync(registered: 0, token: UInt64(index)) }
+  }
+
+  // MARK: Bouncing
+
+  /// Takes a piece of bounce memory, or waits for one, and moves the next part of the request through it.
+  private mutating func beginBounced(_ index: Int, _ queue: inout Virtqueue) {
+    slots[index].work.step = .bounce
+    if slots[index].work.bounce < 0 {
+      guard let bounce = freeBounces.take() else { return waiting.append(index) }
+      slots[index].work.bounce = bounce
+    }
+    let work = slots[index].work
+    let part = part(of: work)
+    let memory = bounceMemory(work.bounce).prefix(part.blockByteCount)
+    if work.isWrite {
+      _ = slots[index].list.gather(
+        into: memory.dropFirst(part.skip).prefix(part.byteCount), from: work.start + work.done)
+    }
+    let flags = work.isWrite && volume.writesThrough ? TransferFlags.dataSync : 0
+    prepare { (ring: borrowing Ring) in
+      ring.prepareTransfer(
+        registered: 0, memory, at: part.blockOffset, isWrite: work.isWrite, flags: flags, token: UInt64(index))
+    }
+  }
+
+  private func part(of work: Work) -> Part {
+    Part(work.rest.offset, work.rest.byteCount, image.alignment.offset, limit: LaneCore.bounceByteCount)
+  }
+
+  /// What came of one part.
+  private mutating func bounced(_ index: Int, _ count: Int, _ queue: inout Virtqueue) {
+    let work = slots[index].work
+    let part = part(of: work)
+    let useful = min(count - part.skip, part.byteCount)
+    if useful <= 0 { return fail(index, .inputOutput, &queue) }
+    if !work.isWrite {
+      let memory = bounceMemory(work.bounce).dropFirst(part.skip).prefix(useful)
+      _ = slots[index].list.scatter(memory, at: work.start + work.done)
+    }
+    goOn(index, useful, &queue)
+  }
+
+  /// Requests that waited for bounce memory, as far as there is some now.
+  mutating func beginWaiting(_ queue: inout Virtqueue) {
+    while freeBounces.count > 0, let index = waiting.takeFirst() {
+      if slots[index].work.type.carriesRanges {
+        beginRanges(index, &queue)
+      } else {
+        beginBounced(index, &queue)
+      }
+    }
+  }
+
+  // MARK: Completions
+
+  /// Answers what is done and goes on with what is not; returns how many completions there were.
+  mutating func reap(_ queue: inout Virtqueue) -> Int {
+    var count = 0
+    if hasRing {
+      while let completion = ring?.takeCompletion() {
+        guard completion.token < UInt64(slots.count) else {
+          polls.note(completion)
+          continue
+        }
+        count &+= 1
+        completed(Int(completion.token), completion.result, &queue)
+      }
+    } else if mailbox.hasLetters {
+      mailbox.event.drain()
+    }
+    while let letter = mailbox.take() {
+      count &+= 1
+      if let error = letter.error { fail(letter.slot, error, &queue) } else { finish(letter.slot, .ok, &queue) }
+    }
+    return count
+  }
+
+  @inline(__always)
+  private mutating func completed(_ index: Int, _ result: Int32, _ queue: inout Virtqueue) {
+    let step = slots[index].work.step
+    if result > 0, step == .transfer { return goOn(index, Int(result), &queue) }
+    if result < 0 {
+      let error = Errno(-result)
+      // What io_uring could not do now a plain call waits for.
+      if error == .tryAgain || error == .interrupted { return beginHelper(index) }
+      return fail(index, error, &queue)
+    }
+    switch step {
+    case .flush: finish(index, .ok, &queue)
+    case .bounce: bounced(index, Int(result), &queue)
+    // The image has become shorter than what the guest was told.
+    case .transfer, .helper: fail(index, .inputOutput, &queue)
+    }
+  }
+
+  @inline(__always)
+  private mutating func goOn(_ index: Int, _ count: Int, _ queue: inout Virtqueue) {
+    slots[index].work.done &+= count
+    if slots[index].work.done >= slots[index].work.byteCount {
+      finish(index, .ok, &queue)
+    } else {
+      beginTransfer(index, &queue)
+    }
+  }
+}

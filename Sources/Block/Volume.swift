@@ -1,0 +1,198 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the lanes of one volume share: the image, its size, how the driver wants writes to be done, and what the
+// configuration space says. Lanes read single words of it; who changes something is the control thread.
+
+internal import BlockProtocol
+internal import Linux
+internal import Synchronization
+internal import Virtio
+internal import VirtioProtocol
+internal import Wire
+
+final class Volume: Sendable {
+  let options: VolumeOptions
+  let image: Image
+  /// What GET_ID answers, padded with NULs.
+  let identifier: [UInt8]
+  let logicalBlock: Int
+  /// Serializes writes of parts of blocks with all others; nil where every sector can be written by itself.
+  let gate: WriteGate?
+  /// Takes a line about the host that a person should read; not more often than the guest can be left to cause.
+  let report: @Sendable (String) -> Void
+
+  private let sectors: Atomic<UInt64>
+  private let throughNow = Atomic<Bool>(false)
+  private let accepted = Mutex<VirtioFeatures>([])
+  private let host = Mutex<(any DeviceHost)?>(nil)
+  private let reports = ReportLimit()
+
+  /// Ranges of one request, and sectors of one range, that a driver may give.
+  static let mostRanges = 256
+  static let mostRangeSectors: UInt32 = 1 << 22
+  /// UIO_MAXIOV, less the two descriptors of a request that are no data.
+  static let mostSegments = mostVectors - 2
+
+  init(
+    _ options: VolumeOptions, _ image: Image, report: @escaping @Sendable (String) -> Void
+  ) throws(VolumeError) {
+    self.options = options
+    self.image = image
+    self.report = report
+    logicalBlock = try Volume.logicalBlock(options, image)
+    let name = options.serial ?? "martlet\(Volume.hexadecimal(image.identity).suffix(13))"
+    guard name.utf8.count <= BlockLimits.idByteCount, !name.isEmpty, !name.utf8.contains(0) else {
+      throw VolumeError("the serial number '\(name)' cannot be used; give one of 1 to \(BlockLimits.idByteCount) bytes")
+    }
+    identifier = Array(name.utf8) + [UInt8](repeating: 0, count: BlockLimits.idByteCount - name.utf8.count)
+    gate = image.alignment.offset > logicalBlock && !image.isReadOnly ? WriteGate() : nil
+    sectors = Atomic(((try? image.byteCount()) ?? 0) / 512)
+    throughNow.store(options.cache == .writethrough, ordering: .relaxed)
+  }
+
+  private static func logicalBlock(_ options: VolumeOptions, _ image: Image) throws(VolumeError) -> Int {
+    guard let wanted = options.blockByteCount else { return image.topology.logicalBlock }
+    guard wanted >= image.topology.logicalBlock || !image.isDevice else {
+      throw VolumeError(
+        "the device '\(image.path)' has blocks of \(image.topology.logicalBlock) bytes; "
+          + "give a block size that is no smaller than that")
+    }
+    return wanted
+  }
+
+  private static func hexadecimal(_ number: UInt64) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  // MARK: What lanes ask
+
+  /// Size in sectors of 512 bytes.
+  @inline(__always)
+  var capacity: UInt64 { sectors.load(ordering: .relaxed) }
+
+  /// Writes are safe when they are answered.
+  @inline(__always)
+  var writesThrough: Bool { throughNow.load(ordering: .relaxed) }
+
+  /// Says in the log that the host refused something; a guest can make that happen without end.
+  func report(_ what: String, _ error: Errno) {
+    guard reports.admit() else { return }
+    report("\(what) of the image '\(image.path)' failed: \(error.message)")
+  }
+
+  // MARK: Features and configuration
+
+  var features: VirtioFeatures {
+    var bits = [BlockFeatureBit.segMax, BlockFeatureBit.blockSize, BlockFeatureBit.flush, BlockFeatureBit.topology]
+    if image.isReadOnly {
+      bits.append(BlockFeatureBit.readOnly)
+    } else {
+      bits += [BlockFeatureBit.writeZeroes]
+      if options.cache == .writeback { bits.append(BlockFeatureBit.configWCE) }
+    }
+    if options.queueCount > 1 { bits.append(BlockFeatureBit.multiqueue) }
+    if image.canDiscard { bits.append(BlockFeatureBit.discard) }
+    if image.canErase { bits.append(BlockFeatureBit.secureErase) }
+    return bits.reduce(into: []) { $0.insert(.device($1)) }
+  }
+
+  var configuration: BlockConfig {
+    let topology = image.topology
+    var config = BlockConfig()
+    config.capacity = capacity
+    config.segMax = UInt32(min(max(options.queueSize - 2, 1), Volume.mostSegments))
+    config.blkSize = UInt32(logicalBlock)
+    config.physicalBlockExp = UInt8(max(topology.physicalBlock / logicalBlock, 1).trailingZeroBitCount)
+    config.minIOSize = UInt16(clamping: topology.minimumIO / logicalBlock)
+    config.optIOSize = UInt32(clamping: topology.optimalIO / logicalBlock)
+    config.wce = writesThrough ? 0 : 1
+    config.numQueues = UInt16(options.queueCount)
+    let blockSectors = UInt32(max(topology.physicalBlock, logicalBlock) / 512)
+    if image.canDiscard {
+      config.maxDiscardSectors = Volume.mostRangeSectors
+      config.maxDiscardSeg = UInt32(Volume.mostRanges)
+      config.discardSectorAlignment = blockSectors
+    }
+    if !image.isReadOnly {
+      config.maxWriteZeroesSectors = Volume.mostRangeSectors
+      config.maxWriteZeroesSeg = UInt32(Volume.mostRanges)
+      config.writeZeroesMayUnmap = image.canDiscard ? 1 : 0
+    }
+    if image.canErase {
+      config.maxSecureEraseSectors = Volume.mostRangeSectors
+      config.maxSecureEraseSeg = UInt32(Volume.mostRanges)
+      config.secureEraseSectorAlignment = blockSectors
+    }
+    return config
+  }
+
+  // MARK: Control thread
+
+  /// A driver that cannot flush gets writes that are safe when they are answered (VIRTIO 1.3 section 5.2.6.2; QEMU does
+  /// the same).
+  func accept(_ features: VirtioFeatures) {
+    accepted.withLock { $0 = features }
+    throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
+  }
+
+  private func initiallyWritesThrough(_ features: VirtioFeatures) -> Bool {
+    switch options.cache {
+    case .writethrough: true
+    case .unsafe: false
+    case .writeback: !features.contains(.device(BlockFeatureBit.flush))
+    }
+  }
+
+  /// The driver's choice between write-back and write-through. What was written before must be safe before the driver
+  /// may rely on it.
+  func setWriteBack(_ writesBack: Bool) -> Bool {
+    guard accepted.withLock({ $0.contains(.device(BlockFeatureBit.configWCE)) }) else { return false }
+    throughNow.store(!writesBack, ordering: .relaxed)
+    if writesBack { return true }
+    do throws(Errno) {
+      try image.file.sync(dataOnly: true)
+      return true
+    } catch {
+      report("a flush", error)
+      return false
+    }
+  }
+
+  func reset() {
+    accept([])
+    throughNow.store(options.cache == .writethrough, ordering: .relaxed)
+    host.withLock { $0 = nil }
+  }
+
+  func attach(_ newHost: any DeviceHost) {
+    host.withLock { $0 = newHost }
+  }
+
+  /// Looks whether the image has another size now, and tells the guest if so. From any thread.
+  /// - Returns: the size in bytes.
+  @discardableResult
+  func refreshCapacity() -> UInt64 {
+    guard let size = try? image.byteCount() else { return capacity * 512 }
+    let count = size / 512
+    if sectors.exchange(count, ordering: .relaxed) != count {
+      report("the image '\(image.path)' has \(count * 512) bytes now")
+      host.withLock { $0 }?.configurationChanged()
+    }
+    return size
+  }
+}
+
+/// Lets one line through in a while.
+final class ReportLimit: Sendable {
+  private static let intervalNanoseconds: Int64 = 5_000_000_000
+  private let last = Atomic<Int64>(Int64.min / 2)
+
+  func admit() -> Bool {
+    let now = Clock.monotonic
+    let previous = last.load(ordering: .relaxed)
+    return now - previous >= ReportLimit.intervalNanoseconds
+      && last.compareExchange(expected: previous, desired: now, ordering: .relaxed).exchanged
+  }
+}

@@ -1,0 +1,122 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// From options to volumes and the daemon's plan.
+
+internal import Block
+internal import Daemon
+internal import Linux
+
+extension Options {
+  /// What the command line asks for, checked; nothing of the host was looked at yet.
+  func volumes() throws(HumanError) -> [VolumePlan] {
+    var template = VolumePlan(image: what.file ?? "", listener: listener(), options: VolumeOptions(name: ""))
+    template.options.readOnly = volume.readOnly
+    template.options.serial = volume.serial
+    template.options.direct = volume.direct
+    template.options.cache = volume.cache
+    template.options.engine = volume.engine
+    try template.set(queues: volume.queues, in: "--num-queues")
+    try template.set(queueSize: volume.queueSize, in: "--queue-size")
+    if let blockSize = volume.blockSize { try template.set(blockSize: blockSize, in: "--block-size") }
+    var volumes = try what.volumes.isEmpty ? [single(template)] : several(template)
+    for index in volumes.indices { try volumes[index].finish() }
+    return volumes
+  }
+
+  /// Opens the images, and says how the daemon is to run.
+  func plan(_ program: Program, _ volumes: [VolumePlan]) throws(HumanError) -> DaemonPlan {
+    var images: [Image] = []
+    for volume in volumes { images.append(try volume.openImage()) }
+    var plan = DaemonPlan(
+      program: program, services: zip(volumes, images).map { $0.service($1) }, common: common, onDisconnect: .relisten)
+    plan.systemCalls = BlockCalls.all
+    plan.openFiles = images.map { $0.descriptor }
+    plan.reloadsOnHangUp = true
+    return plan
+  }
+
+  private func listener() -> ListenerSource {
+    if let fd = common.fd { return .descriptor(fd) }
+    if let path = common.socketPath ?? common.deprecatedSocket { return .path(path) }
+    return .passed(name: "")
+  }
+
+  /// QEMU's way: one file, one socket.
+  private func single(_ template: VolumePlan) throws(HumanError) -> VolumePlan {
+    guard what.file != nil else { throw .usage("nothing to serve; give --blk-file an image, or --volume") }
+    if template.listener == .passed(name: ""), CurrentProcess.environment("LISTEN_FDS") == nil {
+      throw .usage("no socket to listen on; give --socket-path or --fd")
+    }
+    return template
+  }
+
+  /// Ours: a list of volumes, each with what it says beside the common options.
+  private func several(_ template: VolumePlan) throws(HumanError) -> [VolumePlan] {
+    guard what.file == nil, volume.serial == nil, common.fd == nil, common.socketPath ?? common.deprecatedSocket == nil
+    else {
+      throw .usage(
+        "--volume has its own image, serial and socket; leave out --blk-file, --serial, --socket-path and --fd")
+    }
+    var result: [VolumePlan] = []
+    for list in what.volumes {
+      let volume = try parse(list, template)
+      for other in result where other.listener == volume.listener {
+        if case .path(let path) = volume.listener {
+          throw .usage("two volumes have the socket '\(path)'; give each its own")
+        }
+      }
+      result.append(volume)
+    }
+    return result
+  }
+
+  private func parse(_ list: String, _ template: VolumePlan) throws(HumanError) -> VolumePlan {
+    var volume = template
+    var listener: ListenerSource?
+    for item in splitList(list) {
+      let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+      let value = parts.count > 1 ? parts[1] : nil
+      switch (parts[0], value) {
+      case ("image", let path?): volume.image = path
+      case ("socket", let path?): listener = .path(path)
+      case ("name", let name?): volume.options.name = name
+      case ("fd", let number?):
+        guard let fd = Int32(number), fd >= 0 else {
+          throw .usage("fd in --volume needs a descriptor number, not '\(number)'")
+        }
+        listener = .descriptor(fd)
+      default:
+        if try !volume.set(parts[0], value) {
+          throw .usage("--volume does not know '\(item)'; it takes image=, socket= and the options of a volume")
+        }
+      }
+    }
+    guard !volume.image.isEmpty else { throw .usage("--volume '\(list)' has no image; add image=PATH") }
+    guard listener != nil || CurrentProcess.environment("LISTEN_FDS") != nil else {
+      throw .usage("--volume '\(list)' has no socket; add socket=PATH")
+    }
+    volume.listener = listener ?? .passed(name: "")
+    return volume
+  }
+
+  /// Items between commas; a doubled comma is one that belongs to the item (QEMU's rule).
+  private func splitList(_ list: String) -> [String] {
+    var items: [String] = []
+    var item = ""
+    var rest = list[...]
+    while let character = rest.popFirst() {
+      if character != "," {
+        item.append(character)
+      } else if rest.first == "," {
+        item.append(",")
+        rest.removeFirst()
+      } else {
+        items.append(item)
+        item = ""
+      }
+    }
+    items.append(item)
+    return items.filter { !$0.isEmpty }
+  }
+}

@@ -1,0 +1,126 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One volume while its options are collected, and what becomes of it: an open image, and the service that room Daemon
+// runs.
+
+internal import Block
+internal import Daemon
+internal import Linux
+
+struct VolumePlan {
+  var image: String
+  var listener: ListenerSource
+  var options: VolumeOptions
+
+  /// Sets an option of a volume by its name ("direct", "num-queues"); false if there is none of this name.
+  mutating func set(_ name: String, _ value: String?) throws(HumanError) -> Bool {
+    switch (name, value) {
+    case ("read-only", nil), ("readonly", nil): options.readOnly = true
+    case ("read-write", nil): options.readOnly = false
+    case ("serial", let serial?): options.serial = serial
+    case ("direct", _): options.direct = try choose(value ?? "on", name)
+    case ("cache", _): options.cache = try choose(value, name)
+    case ("engine", _): options.engine = try choose(value, name)
+    case ("num-queues", let text?):
+      guard let count = QueueCount(argument: text) else {
+        throw .usage("num-queues in --volume needs a number or nproc, not '\(text)'")
+      }
+      try set(queues: count, in: "num-queues in --volume")
+    case ("queue-size", let text?):
+      guard let size = Int(text) else { throw .usage("queue-size in --volume needs a number, not '\(text)'") }
+      try set(queueSize: size, in: "queue-size in --volume")
+    case ("block-size", let text?):
+      guard let size = Int(text) else { throw .usage("block-size in --volume needs a number, not '\(text)'") }
+      try set(blockSize: size, in: "block-size in --volume")
+    default: return false
+    }
+    return true
+  }
+
+  mutating func set(queues: QueueCount, in option: String) throws(HumanError) {
+    switch queues {
+    case .processors: options.queueCount = min(Processors.usableCount, QueueCount.most)
+    case .number(let count):
+      guard (1...QueueCount.most).contains(count) else {
+        throw .usage("\(option) needs a number from 1 to \(QueueCount.most), not \(count)")
+      }
+      options.queueCount = count
+    }
+  }
+
+  mutating func set(queueSize: Int, in option: String) throws(HumanError) {
+    guard (2...32768).contains(queueSize), queueSize.nonzeroBitCount == 1 else {
+      throw .usage("\(option) needs a power of two from 2 to 32768, not \(queueSize)")
+    }
+    options.queueSize = queueSize
+  }
+
+  mutating func set(blockSize: Int, in option: String) throws(HumanError) {
+    guard (512...65536).contains(blockSize), blockSize.nonzeroBitCount == 1 else {
+      throw .usage("\(option) needs a power of two from 512 to 65536, not \(blockSize)")
+    }
+    options.blockByteCount = blockSize
+  }
+
+  private func choose<Value: RawRepresentable<String> & CaseIterable>(
+    _ text: String?, _ name: String
+  ) throws(HumanError) -> Value {
+    if let text, let value = Value(rawValue: text.lowercased()) { return value }
+    let choices = Value.allCases.map { $0.rawValue }.joined(separator: ", ")
+    throw .usage("\(name) in --volume cannot be '\(text ?? "")'; give one of \(choices)")
+  }
+
+  /// What follows from the options seen together.
+  mutating func finish() throws(HumanError) {
+    guard !image.isEmpty else { throw .usage("the image's path is empty; give --blk-file a path") }
+    if options.name.isEmpty { options.name = String(image.split(separator: "/").last ?? "volume") }
+    if case .passed = listener { listener = .passed(name: options.name) }
+    if let serial = options.serial, !(1...20).contains(serial.utf8.count) {
+      throw .usage("the serial number '\(serial)' has \(serial.utf8.count) bytes; give one of 1 to 20 bytes")
+    }
+  }
+
+  /// Opens the image as it is served, outside of the sandbox.
+  func openImage() throws(HumanError) -> Image {
+    do throws(VolumeError) {
+      return try Image(path: image, readOnly: options.readOnly, direct: options.direct)
+    } catch {
+      throw .failure(error.message)
+    }
+  }
+
+  /// The service that room Daemon runs; nil for the image only describes it.
+  func service(_ image: Image?) -> Service {
+    let options = options
+    // No directory has to be reachable: the image is open.
+    return Service(name: options.name, listener: listener, source: nil) { surroundings throws(HumanError) in
+      guard let image else { throw .failure("volume \(options.name) has no image") }
+      do throws(VolumeError) {
+        let device = try BlockDevice(options, image: image) { surroundings.warn($0) }
+        if let refusal = device.ringRefusal {
+          surroundings.warn("io_uring cannot be used (\(refusal.message)): threads do its work, which costs more")
+        }
+        if options.direct == .prefer, !image.isDirect {
+          surroundings.warn("the file system of '\(image.path)' has no direct I/O: requests go through the page cache")
+        }
+        return ServedDevice(
+          device,
+          readOperations: {
+            device.operationCounts.map { OperationReading(name: $0.operation, count: $0.count, errors: $0.failures) }
+          }, reload: { _ = device.refreshCapacity() })
+      } catch {
+        throw .failure(error.message)
+      }
+    }
+  }
+
+  /// For --dry-run.
+  var description: String {
+    let block = options.blockByteCount.map { "\($0)" } ?? "automatic"
+    return "volume: \(options.name), image \(image), serial \(options.serial ?? "automatic"), "
+      + "\(options.readOnly ? "read-only" : "read-write"), queues \(options.queueCount), "
+      + "queue size \(options.queueSize), direct \(options.direct.rawValue), cache \(options.cache.rawValue), "
+      + "engine \(options.engine.rawValue), block size \(block)\n"
+  }
+}

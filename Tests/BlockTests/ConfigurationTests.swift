@@ -1,0 +1,128 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Block
+import BlockProtocol
+import Frontend
+import Linux
+import Testing
+import VhostUserProtocol
+import VirtioProtocol
+import Wire
+
+/// The configuration space. Invariants:
+/// - it says what the image is, and as many bytes come as were asked for;
+/// - when the image's size changes the guest is told, and requests are checked against the new size;
+/// - a driver that cannot flush, or chose write-through, finds its writes safe when they are answered.
+@Suite(.timeLimit(.minutes(3)))
+struct ConfigurationTests {
+  @Test(arguments: Way.all)
+  func saysWhatTheImageIs(_ way: Way) throws {
+    let disk = try Disk(way, byteCount: 3 << 20, queues: 4, queueSize: 256)
+    let config = try disk.config()
+    #expect(config.capacity == 6144)
+    #expect(config.segMax == 254)
+    #expect(config.blkSize == 512)
+    #expect(config.wce == 1)
+    #expect(config.numQueues == 4)
+    #expect(config.minIOSize >= 1)
+    #expect(config.maxDiscardSeg == 256 && config.maxDiscardSectors == 1 << 22)
+    #expect(config.maxWriteZeroesSeg == 256 && config.writeZeroesMayUnmap == 1)
+    #expect(config.maxSecureEraseSeg == 0)
+    let features = disk.driver.offeredFeatures
+    for bit in [
+      BlockFeatureBit.segMax, BlockFeatureBit.blockSize, BlockFeatureBit.flush, BlockFeatureBit.topology,
+      BlockFeatureBit.configWCE, BlockFeatureBit.multiqueue, BlockFeatureBit.discard, BlockFeatureBit.writeZeroes,
+    ] {
+      #expect(features.contains(.device(bit)), "bit \(bit)")
+    }
+    #expect(disk.driver.backendQueueCount == 4)
+  }
+
+  /// QEMU asks for 57 bytes, Firecracker for 60, cloud-hypervisor for 64 and more, crosvm for 1 to 8 at a time.
+  @Test func anyPieceOfItCanBeRead() throws {
+    let disk = try Disk(byteCount: 1 << 20)
+    let whole = try disk.driver.config(count: 256)
+    #expect(whole.count == 256)
+    #expect(Array(whole[72...]) == [UInt8](repeating: 0, count: 256 - 72))
+    for (offset, count) in [(0, 57), (0, 60), (0, 64), (0, 72), (0, 96), (0, 8), (8, 4), (34, 2), (70, 8), (250, 6)] {
+      #expect(try disk.driver.config(offset: offset, count: count) == Array(whole[offset..<offset + count]))
+    }
+  }
+
+  @Test func aBlockSizeOfThePersonsOwn() throws {
+    let disk = try Disk(byteCount: 1 << 20, contents: pattern(8192)) { $0.blockByteCount = 4096 }
+    #expect(try disk.config().blkSize == 4096)
+    // Sectors stay sectors, but what is no whole block is refused.
+    #expect(try disk.client.read(sector: 8, byteCount: 4096) == Array(pattern(8192)[4096...]))
+    for (sector, count) in [(1, 4096), (8, 512), (0, 4608)] {
+      let read = BlockRequest(BlockRequestHeader(.read, sector: UInt64(sector)), receivedByteCount: count)
+      #expect(try disk.client.answer(to: read).status == BlockStatus.ioError.rawValue, "\(sector), \(count)")
+    }
+  }
+
+  // MARK: Resizing
+
+  @Test func whenTheImageGrowsTheGuestIsTold() throws {
+    let disk = try Disk(byteCount: 1 << 20)
+    let channel = try #require(disk.driver.channel)
+    try disk.image.resize(2 << 20)
+    let message = try channel.receive(timeoutNanoseconds: 20_000_000_000)
+    #expect(message.header.request == 2, "CONFIG_CHANGE_MSG")
+    #expect(try disk.config().capacity == 4096)
+    try disk.client.write(sector: 4095, [UInt8](repeating: 7, count: 512))
+    #expect(try disk.image.bytes(at: (2 << 20) - 512, count: 512) == [UInt8](repeating: 7, count: 512))
+  }
+
+  @Test func refreshCapacityLooksAtOnce() throws {
+    let disk = try Disk(byteCount: 1 << 20)
+    try disk.image.resize((4 << 20) + 100)
+    // Whole sectors only.
+    #expect(disk.device.refreshCapacity() == (4 << 20) + 100)
+    #expect(try disk.config().capacity == 8192)
+    try disk.image.resize(1 << 19)
+    disk.device.refreshCapacity()
+    #expect(try disk.config().capacity == 1024)
+    let read = BlockRequest(BlockRequestHeader(.read, sector: 1024), receivedByteCount: 512)
+    #expect(try disk.client.answer(to: read).status == BlockStatus.ioError.rawValue)
+  }
+
+  // MARK: Write-back and write-through
+
+  @Test func theGuestChoosesTheCacheMode() throws {
+    let disk = try Disk()
+    let connection = disk.driver.connection
+    for (choice, bytes) in [(0, [UInt8(0)]), (1, [1])] {
+      try connection.setConfig(offset: 32, bytes: bytes, needReply: true)
+      #expect(try disk.config().wce == UInt8(choice))
+      try disk.client.write(sector: 0, pattern(4096, seed: choice))
+      #expect(try disk.image.bytes(at: 0, count: 4096) == pattern(4096, seed: choice))
+    }
+    // The whole space at once (StratoVirt).
+    var whole = try disk.driver.config(count: 60)
+    whole[32] = 0
+    try connection.setConfig(offset: 0, bytes: whole, needReply: true)
+    #expect(try disk.config().wce == 0)
+    for (offset, bytes) in [(32, [UInt8(2)]), (0, [0]), (33, [0]), (100, [1])] {
+      #expect(throws: FrontendError.self) { try connection.setConfig(offset: offset, bytes: bytes, needReply: true) }
+    }
+    #expect(try disk.config().wce == 0)
+    // Another driver begins anew.
+    try disk.driver.reset()
+    try disk.driver.start()
+    #expect(try disk.config().wce == 1)
+  }
+
+  @Test func aDriverThatCannotFlushWritesThrough() throws {
+    var features = Disk.everything
+    features.remove(.device(BlockFeatureBit.flush))
+    for (mode, wce) in [(CacheMode.writeback, UInt8(0)), (.unsafe, 1), (.writethrough, 0)] {
+      let disk = try Disk(features: features) { $0.cache = mode }
+      #expect(try disk.config().wce == wce)
+    }
+    let through = try Disk { $0.cache = .writethrough }
+    #expect(!through.driver.offeredFeatures.contains(.device(BlockFeatureBit.configWCE)))
+    try through.client.write(sector: 1, pattern(512))
+    #expect(try through.image.bytes(at: 512, count: 512) == pattern(512))
+  }
+}
