@@ -18,7 +18,7 @@ struct Pace {
   /// When the whole run shall be over.
   var deadline: Int64?
 
-  private static let least: Int64 = 30_000_000
+  private static let least: Int64 = 60_000_000
   private static let usual: Int64 = 500_000_000
   private static let most: Int64 = 2_000_000_000
 
