@@ -57,7 +57,7 @@ struct BadInputTests {
     Row("bench volume --queues=0", 2, "--queues needs a number from 1 to 8"),
     Row("bench volume --file-mib=4 --ours /nowhere/at/all", 1, "cannot start /nowhere/at/all"),
     Row("bench volume --dir /nowhere/at/all --ours /bin/false", 1, "cannot make a directory in /nowhere/at/all"),
-    Row("bench rings --device=net", 2, "give one of 'fs' or 'blk'"),
+    Row("bench rings --device=net", 2, "give one of 'fs' and 'blk'"),
     Row("bench report /etc/hostname", 1, "/etc/hostname is no report of this version"),
     Row("bench report /nowhere/at/all", 1, "cannot read /nowhere/at/all"),
     Row("inspect --socket /nowhere/at/all", 1, "there is no socket '/nowhere/at/all'; start the backend first"),

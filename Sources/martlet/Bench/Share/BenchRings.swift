@@ -11,10 +11,10 @@ struct BenchRings: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rings", abstract: "Measures what a chain costs: requests that the device has no work with.",
     discussion: """
-      Drives a backend with requests that it answers at once: a file system with FUSE_BMAP, which every server refuses, \
-      a volume with GET_ID ("empty"); and a file system with GETATTR of its root, one system call ("getattr root"). \
-      What remains is kick, wake-up, ring, dispatch, answer and call: op/s are chains per second, CPU us/op is the \
-      cost of a chain. With --poll-us=0 the driver sleeps at once, as a guest does whose hypervisor does not poll.
+      Drives a backend with requests that it answers at once: a file system with FUSE_BMAP, which every server \
+      refuses, a volume with GET_ID ("empty"); and a file system with GETATTR of its root, one system call ("getattr \
+      root"). What remains is kick, wake-up, ring, dispatch, answer and call: op/s are chains per second, CPU us/op is \
+      the cost of a chain. With --poll-us=0 the driver sleeps at once, as a guest does whose hypervisor does not poll.
       """)
 
   enum Device: String, ExpressibleByArgument, CaseIterable {
