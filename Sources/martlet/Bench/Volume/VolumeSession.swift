@@ -26,7 +26,7 @@ final class VolumeSession: DrivenSession, Contestant {
   private static let slotByteCount = (128 << 10) + (4 << 10)
   private static let smallByteCount = 8 << 10
   private static let misalignment = 8
-  private static let queueSize = 256
+  static let queueSize = 256
 
   init(_ backend: RunningBackend, _ settings: ShareSettings) throws(HumanError) {
     self.backend = backend
