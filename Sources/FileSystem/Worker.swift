@@ -88,7 +88,7 @@ final class Worker: @unchecked Sendable {
     // What is already answered must not wait for an operation that may take long.
     if Worker.mayBlock(request.header.operation) { queue.flush() }
     if transfers != nil {
-      if beginTransfer(request, &chain, others: queue.hasWork) {
+      if beginTransfer(request, &chain, waiting: queue.waitingCount) {
         turnedAt = statistics.time
         return
       }

@@ -81,6 +81,12 @@ struct SplitQueue: ~Copyable {
   @inline(__always)
   var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
 
+  /// Chains that the driver has made available and that were not taken.
+  var waitingCount: UInt16 {
+    let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
+    return min(unsafe index.pointee.load(ordering: .acquiring) &- nextAvailable, size)
+  }
+
   /// Every chain that the last look showed has been taken.
   @inline(__always)
   var seenIsTaken: Bool { nextAvailable == seenAvailable }

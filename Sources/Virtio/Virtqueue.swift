@@ -113,6 +113,9 @@ public struct Virtqueue: ~Copyable {
   @inline(__always)
   public var hasWork: Bool { ring.hasWork || hasResubmits }
 
+  /// About how many chains there are to take.
+  public var waitingCount: Int { Int(ring.waitingCount) }
+
   /// Takes the next chain; false if there is none.
   public mutating func pop(into chain: inout Chain) throws(GuestFault) -> Bool {
     if ring.seenIsTaken {
