@@ -1,6 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FileSystem
 import Foundation
 import Frontend
 import FuseProtocol
