@@ -8,8 +8,8 @@
 internal import Synchronization
 public import Wire
 
-/// Whether the memory that a frontend shared is still all there: it may truncate the file behind it at any time. Whoever
-/// notices (a SIGBUS handler) sets the word; queues look at it before they believe a chain.
+/// Whether the memory that a frontend shared is still all there: it may truncate the file behind it at any time. A
+/// SIGBUS handler notices and sets the word; queues look at it before they believe a chain.
 ///
 /// Sendable because the word is only touched atomically and its address never changes.
 @safe
