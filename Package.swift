@@ -146,8 +146,8 @@ let package = Package(
     tests(
       "Hostile",
       [
-        "FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol", "VirtioProtocol",
-        "Wire",
+        "FileSystem", "Graphics", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
+        "VhostUserProtocol", "VirtioProtocol", "Wire",
       ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
     tests("MartletTests", ["Support"]),

@@ -120,7 +120,7 @@ struct Options: ParsableCommand {
     }
     let service = Service(name: "gpu", listener: listener, source: nil) { _ in
       let device = GraphicsDevice(options)
-      return ServedDevice(device) {
+      return ServedDevice(device, verbs: ScreenVerbs.all(device)) {
         device.commandCounts.map { OperationReading(name: $0.name, count: $0.count, errors: $0.failures) }
       }
     }
