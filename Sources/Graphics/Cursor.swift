@@ -16,4 +16,6 @@ public struct Cursor: Equatable, Sendable {
   public var image: [UInt8] = []
 
   public static let size = GPULimits.cursorSize
+
+  public init() {}
 }

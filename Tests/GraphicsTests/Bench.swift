@@ -157,7 +157,7 @@ extension Picture {
 
 /// Expects that a scanout shows a picture; says where the first difference is.
 func expectShown(
-  _ device: GraphicsDevice, _ scanout: Int = 0, _ expected: Picture, sourceLocation: SourceLocation = #_sourceLocation
+  _ device: GraphicsDevice, _ expected: Picture, on scanout: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let frame = try #require(device.screenshot(scanout), "the scanout is off", sourceLocation: sourceLocation)
   expectSame(Picture(frame), expected, sourceLocation: sourceLocation)

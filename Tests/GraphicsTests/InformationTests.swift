@@ -149,9 +149,9 @@ struct InformationTests {
 
   private static func detailed(_ bytes: [UInt8]) -> Mode {
     let value = bytes.map { Int($0) }
-    let width = value[2] | value[4] >> 4 << 8
+    let width = value[2] | (value[4] >> 4) << 8
     let horizontalBlank = value[3] | (value[4] & 15) << 8
-    let height = value[5] | value[7] >> 4 << 8
+    let height = value[5] | (value[7] >> 4) << 8
     let verticalBlank = value[6] | (value[7] & 15) << 8
     let clock = Double(value[0] | value[1] << 8) * 10_000
     return Mode(

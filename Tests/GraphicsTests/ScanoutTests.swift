@@ -39,8 +39,8 @@ struct ScanoutTests {
     let news = mailbox.take()
     #expect(news.map(\.damage) == [rect(1, 2, 10, 19)])
     #expect(news.allSatisfy { !$0.hasNewMode })
-    try expectShown(bench.device, 0, picture.part(rect(0, 0, 60, 50)))
-    try expectShown(bench.device, 1, picture.part(rect(60, 10, 40, 40)))
+    try expectShown(bench.device, picture.part(rect(0, 0, 60, 50)), on: 0)
+    try expectShown(bench.device, picture.part(rect(60, 10, 40, 40)), on: 1)
   }
 
   @Test func aDisplayCopiesTheDamageAndNothingElse() throws {
@@ -114,7 +114,7 @@ struct ScanoutTests {
     #expect(bench.device.screenshot(2) == nil)
     // The number is free again.
     _ = try bench.show(picture, id: 1, scanout: 1)
-    try expectShown(bench.device, 1, picture)
+    try expectShown(bench.device, picture, on: 1)
     #expect(try bench.client.setScanout(1, 0) == .okNoData)
     #expect(bench.device.scanouts.allSatisfy { $0.shownWidth == nil })
     #expect(try bench.client.setScanout(1, 0) == .okNoData, "off twice")
@@ -134,7 +134,7 @@ struct ScanoutTests {
     for (index, picture) in pictures.enumerated() {
       _ = try bench.show(picture, id: UInt32(index + 1), scanout: UInt32(index))
     }
-    for (index, picture) in pictures.enumerated() { try expectShown(bench.device, index, picture) }
+    for (index, picture) in pictures.enumerated() { try expectShown(bench.device, picture, on: index) }
     #expect(bench.device.scanouts.map(\.flushCount) == [UInt64](repeating: 1, count: 16))
   }
 
