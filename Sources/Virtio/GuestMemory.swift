@@ -194,4 +194,10 @@ public final class GuestMemory: @unchecked Sendable {
     else { return nil }
     return piece
   }
+
+  /// The bytes from a guest-physical address to the end of its region, `limit` at most: what crosses from one region
+  /// to the next is asked for piece by piece. Nil if it lies in none; valid while this object lives.
+  public func piece(guestAddress: UInt64, atMost limit: Int) -> Segment? {
+    limit > 0 ? table.piece(guestAddress, atMost: UInt64(limit)) : nil
+  }
 }

@@ -21,7 +21,7 @@ struct SplitQueue: ~Copyable {
   let regions: RegionTable
   private let lost: UnsafeMutablePointer<Atomic<UInt32>>
   /// Keeps `regions` and `lost` alive; never touched per chain, so that no reference is counted.
-  private let memory: GuestMemory
+  let memory: GuestMemory
 
   /// Next available entry to take.
   private(set) var nextAvailable: UInt16
