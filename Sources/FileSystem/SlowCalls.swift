@@ -118,13 +118,12 @@ final class SlowCalls: @unchecked Sendable {
     return count
   }
 
-  /// The queue stops and nothing is in flight: the helpers go.
+  /// The queue stops and nothing is in flight: the helpers go, for good.
   func end() {
     precondition(inFlight == 0, "calls are in flight")
     desk.endHelpers()
     for helper in helpers { if let thread = helper.thread.take() { thread.join() } }
     helpers = []
-    desk.allowHelpers()
   }
 }
 
@@ -161,11 +160,6 @@ private final class Desk: Sendable {
   func endHelpers() {
     state.withLock { $0.isEnding = true }
     jobs.signal()
-  }
-
-  func allowHelpers() {
-    state.withLock { $0.isEnding = false }
-    jobs.drain()
   }
 
   /// A helper's life.

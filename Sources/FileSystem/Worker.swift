@@ -159,7 +159,10 @@ final class Worker: @unchecked Sendable {
   func finish(_ queue: inout Virtqueue) {
     while finishTransfers(&queue, wait: true) > 0 {}
     while finishSlowCalls(&queue, wait: true) > 0 {}
+    // A guest that has left leaves no thread and no descriptor.
     slowCalls?.end()
+    slowCalls = nil
+    completions = nil
     queue.flush()
   }
 }
