@@ -117,8 +117,8 @@ finish() {
   local status=$?
   trap - INT TERM
   if [[ -n $bench ]]; then
-    kill "$bench" 2>/dev/null
-    wait "$bench"
+    kill "$bench" 2>/dev/null || true
+    wait "$bench" || true
   fi
   write_results && rm -f "${parts[@]}" && printf 'written: %s\n' "$results/$name.md"
   exit "$status"
