@@ -41,6 +41,8 @@ final class VolumeSession: DrivenSession, Contestant {
       wishes.queueSize = Self.queueSize
       wishes.queueCount = settings.queues
       wishes.takesFewerQueues = true
+      // A driver that cannot flush gets writes that are safe when they are answered: no system boots like that.
+      wishes.features.insert(.device(BlockFeatureBit.flush))
       let driver = try VhostUserDriver(connection, ram: ram, wishes: wishes)
       let config = try driver.config(count: 60)
       capacity = config.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
