@@ -62,6 +62,7 @@ let package = Package(
   products: [
     .executable(name: "martlet-fs", targets: ["martlet-fs"]),
     .executable(name: "martlet-blk", targets: ["martlet-blk"]),
+    .executable(name: "martlet-gpu", targets: ["martlet-gpu"]),
     .executable(name: "martlet", targets: ["martlet"]),
   ],
   dependencies: [
@@ -76,13 +77,15 @@ let package = Package(
     protocolRoom("VhostUserProtocol"),
     protocolRoom("FuseProtocol"),
     protocolRoom("BlockProtocol"),
+    protocolRoom("GPUProtocol"),
 
     // The kernel and the system's libraries.
     cRoom("CLinux", path: "Sources/CLinux"),
     library("CSeccomp", pkgConfig: "libseccomp", apt: "libseccomp-dev"),
     library("CCapNG", pkgConfig: "libcap-ng", apt: "libcap-ng-dev"),
     library("CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
-    room("Linux", ["CLinux", "CSeccomp", "CCapNG", "Wire"]),
+    library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+    room("Linux", ["CLinux", "CSeccomp", "CCapNG", "CZlib", "Wire"]),
     library("CLiburing", pkgConfig: "liburing", apt: "liburing-dev"),
     room("IOUring", ["CLiburing", "Linux", "Wire"]),
 
@@ -93,6 +96,7 @@ let package = Package(
     // The devices.
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
     room("Block", ["BlockProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
+    room("Graphics", ["GPUProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"]),
 
     // What every program says to people and to programs.
     room("Reporting", ["Linux", argumentParser]),
@@ -101,9 +105,12 @@ let package = Package(
     room("Daemon", ["VhostUser", "Virtio", "Linux", "Reporting", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
     program("martlet-blk", ["Daemon", "Block", "Linux", argumentParser]),
+    program("martlet-gpu", ["Daemon", "Graphics", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
-    room("Frontend", ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "Wire", "Linux"]),
+    room(
+      "Frontend",
+      ["VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "Wire", "Linux"]),
     program(
       "martlet",
       [
@@ -116,7 +123,7 @@ let package = Package(
     support("Support"),
     tests(
       "ProtocolTests",
-      ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "HeaderOracle"]),
+      ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "HeaderOracle"]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
     tests(
@@ -129,15 +136,21 @@ let package = Package(
         "Block", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol", "VirtioProtocol",
         "Wire", "Support",
       ]),
+    tests(
+      "GraphicsTests",
+      [
+        "Graphics", "VhostUser", "Linux", "Frontend", "GPUProtocol", "VhostUserProtocol", "VirtioProtocol", "Wire",
+        "CZlib",
+      ]),
     tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
     tests(
       "Hostile",
       [
-        "FileSystem", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "VhostUserProtocol", "VirtioProtocol",
-        "Wire",
+        "FileSystem", "Graphics", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
+        "VhostUserProtocol", "VirtioProtocol", "Wire",
       ]),
     tests("Guests", [], exclude: ["rig", "posix"]),
-    tests("MartletTests", ["Support"]),
+    tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
     program(

@@ -33,7 +33,8 @@ int clinux_set_socket_timeout(int fd, int64_t milliseconds) {
   return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) < 0 ? -errno : 0;
 }
 
-int clinux_wait_many(const int *fds, const unsigned char *outputs, unsigned char *ready, int count, int64_t timeout_ns) {
+int clinux_wait_many(const int *fds, const unsigned char *outputs, unsigned char *ready, int count,
+                     int64_t timeout_ns) {
   struct pollfd p[16];
   if (count > 16) return -EINVAL;
   for (int i = 0; i < count; i++) p[i] = (struct pollfd){.fd = fds[i], .events = outputs[i] ? POLLOUT : POLLIN};

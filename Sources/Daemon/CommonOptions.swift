@@ -58,7 +58,7 @@ public struct CommonOptions: ParsableArguments {
   @Option(
     name: .customLong("control-socket"),
     help: ArgumentHelp(
-      "Answer questions on this socket file, the owner's alone: counters, latencies, who is attached ('martlet status').",
+      "Answer questions on this socket file, the owner's alone: counters, latencies, who is attached (martlet status).",
       valueName: "path"))
   public var controlSocket: String?
 

@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What SIGUSR1 writes to the log and the control socket answers: how much went through the rings, and how long each kind
-// of operation took. The device counts; this file only makes text and JSON of a snapshot.
+// What SIGUSR1 writes to the log and the control socket answers: how much went through the rings, and how long each
+// kind of operation took. The device counts; this file only makes text and JSON of a snapshot.
 
 internal import Linux
 internal import Reporting

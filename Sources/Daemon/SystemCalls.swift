@@ -32,8 +32,10 @@ public enum SystemCalls {
     "accept4", "getpeername", "getsockopt", "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
   ]
 
+  /// Capabilities are dropped when the filter is there.
   private static let process = [
-    "clock_gettime", "clock_nanosleep", "exit_group", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getuid",
+    "capget", "capset", "clock_gettime", "clock_nanosleep", "exit_group", "getegid", "geteuid", "getgid", "getpid",
+    "getrandom", "getuid",
     "gettimeofday", "nanosleep", "time", "umask", "unlinkat", "statx",
   ]
 }

@@ -70,8 +70,7 @@ public final class FileSystemDevice: Device {
   public func patienceNanoseconds(at index: Int) -> Int64 { index == 0 ? 500_000 : 0 }
 
   public func completionDescriptor(at index: Int) -> Int32? {
-    guard let transfers = workers[index].transfers, transfers.inFlight > 0 else { return nil }
-    return transfers.file.raw
+    workers[index].completionFile?.raw
   }
 
   /// Inodes that the guest knows and files it has open: for tests and for people who watch.

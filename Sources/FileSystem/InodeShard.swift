@@ -46,6 +46,8 @@ struct InodeShard {
     var isReadable = false
     /// True if the descriptor can be closed and opened again by handle.
     var hasHandle = false
+    /// True if the handle is but the inode's number: the birth tells whether it is the same inode.
+    var isNumbered = false
     /// True if the handle is in `largeHandles`.
     var handleIsLarge = false
     var handle: CompactHandle?
@@ -84,7 +86,7 @@ struct InodeShard {
       if slots[Int(index)].key == key {
         if slots[Int(index)].descriptor >= 0 { return .slot(index) }
         if birth != 0, slots[Int(index)].birth == birth { return .slot(index) }
-        if let handle {
+        if let handle, !slots[Int(index)].isNumbered {
           if self.handle(of: index) == handle { return .slot(index) }
         } else {
           result = .needsHandle

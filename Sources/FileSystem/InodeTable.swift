@@ -90,22 +90,27 @@ final class InodeTable: Sendable {
   /// Adds an inode with one reference, or references the one that another thread added meanwhile.
   ///
   /// With a handle the descriptor (if any) is a cache; without, it is all there is and stays open.
-  /// - Parameter settledBirth: when the inode was made, if nothing that is made from now on can have the same time.
+  /// - Parameters:
+  ///   - settledBirth: when the inode was made, if nothing that is made from now on can have the same time.
+  ///   - isNumbered: the handle is but the inode's number, so the birth has to be given.
   func insert(
-    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?, settledBirth: Int64
+    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?, settledBirth: Int64,
+    isNumbered: Bool = false
   ) -> UInt64 {
     let shard = shardIndex(key)
     let raw = descriptor.take()?.release() ?? -1
     let (id, spare) = shards[shard].state.withLock { state in
-      if case .slot(let slot) = state.find(key, birth: settledBirth, handle: handle) {
+      if case .slot(let slot) = state.find(key, birth: settledBirth, handle: isNumbered ? nil : handle) {
         state.slots[Int(slot)].references &+= 1
         // It is this inode, now, by handle or because it is open.
-        state.slots[Int(slot)].birth = settledBirth
+        if !state.slots[Int(slot)].isNumbered { state.slots[Int(slot)].birth = settledBirth }
         return (encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation), raw)
       }
       let slot = state.add(key, type: type, handle: handle)
       // Its birth counts from the second look on: between the two calls of the first somebody may have renamed, so that
-      // number and birth are one file's and the handle is another's.
+      // number and birth are one file's and the handle is another's. Where there was one call, it counts at once.
+      state.slots[Int(slot)].isNumbered = isNumbered
+      if isNumbered { state.slots[Int(slot)].birth = settledBirth }
       state.slots[Int(slot)].references = 1
       state.slots[Int(slot)].descriptor = raw
       if raw >= 0, handle != nil { state.link(slot) }
@@ -123,7 +128,7 @@ final class InodeTable: Sendable {
     if id == InodeTable.rootID { return PinnedNode(id: id, file: root.file, mount: 0, type: rootType) }
     guard let place = decode(id) else { throw .noEntry }
     let slotIndex = Int(place.slot)
-    let found = shards[place.shard].state.withLock { state -> (node: PinnedNode, handle: FileHandle?, inode: UInt64)? in
+    let found = shards[place.shard].state.withLock { state -> (node: PinnedNode, wanted: Wanted?)? in
       guard slotIndex < state.slots.count, state.slots[slotIndex].live,
         state.slots[slotIndex].generation == place.generation
       else { return nil }
@@ -133,15 +138,16 @@ final class InodeTable: Sendable {
         id: id, file: File(raw: slot.descriptor), mount: slot.key.mount, type: slot.type, isReadable: slot.isReadable)
       if slot.descriptor >= 0 {
         if slot.hasHandle { state.touch(place.slot) }
-        return (node, nil, 0)
+        return (node, nil)
       }
-      return (node, state.handle(of: place.slot), slot.key.inode)
+      guard let handle = state.handle(of: place.slot) else { return (node, nil) }
+      return (node, Wanted(handle: handle, inode: slot.key.inode, birth: slot.isNumbered ? slot.birth : nil))
     }
     guard let found else { throw .noEntry }
     if found.node.file.raw >= 0 { return found.node }
     do throws(Errno) {
-      guard let handle = found.handle else { throw .stale }
-      let descriptor = try open(handle, of: found.node, inode: found.inode)
+      guard let wanted = found.wanted else { throw .stale }
+      let descriptor = try open(wanted, as: found.node)
       return install(descriptor, for: found.node, at: place)
     } catch {
       release(found.node)
@@ -149,19 +155,29 @@ final class InodeTable: Sendable {
     }
   }
 
+  /// An inode to open by handle.
+  private struct Wanted {
+    let handle: FileHandle
+    let inode: UInt64
+    /// When it was made, if the handle does not say which inode of this number it is.
+    let birth: Int64?
+  }
+
   /// Opens an inode by handle and makes sure that it is the one that was looked up: between that and now its name may
   /// have been given to another file, and a handle says nothing of the kind of file.
-  private func open(_ handle: FileHandle, of node: PinnedNode, inode: UInt64) throws(Errno) -> FileDescriptor {
+  private func open(_ wanted: Wanted, as node: PinnedNode) throws(Errno) -> FileDescriptor {
     guard let anchor = mounts[node.mount].anchor else { throw .stale }
     var descriptor: FileDescriptor
     do throws(Errno) {
-      descriptor = try anchor.file.open(handle, flags: OpenFlags.path | OpenFlags.noFollow)
+      descriptor = try anchor.file.open(wanted.handle, flags: OpenFlags.path | OpenFlags.noFollow)
     } catch .tooManyFiles {
       relieve()
-      descriptor = try anchor.file.open(handle, flags: OpenFlags.path | OpenFlags.noFollow)
+      descriptor = try anchor.file.open(wanted.handle, flags: OpenFlags.path | OpenFlags.noFollow)
     }
     let status = try descriptor.file.status()
-    guard status.inode == inode, status.type == node.type else {
+    guard status.inode == wanted.inode, status.type == node.type,
+      wanted.birth == nil || wanted.birth == status.birthNanoseconds
+    else {
       distrust(node.id)
       throw .stale
     }

@@ -24,6 +24,8 @@ final class MountTable: Sendable {
   struct Mount: Sendable {
     /// An open file of the mount; nil if the mount's files have no usable handles.
     let anchor: SharedDescriptor?
+    /// True if an inode can be opened by its number (`FileHandle(anyGenerationOf:)`); nil if that was not tried yet.
+    var opensByNumber: Bool?
   }
 
   private struct State: Sendable {
@@ -43,7 +45,7 @@ final class MountTable: Sendable {
     state.withLock { state in
       if let index = state.index[key] { return index }
       let index = UInt32(state.list.count)
-      state.list.append(Mount(anchor: anchor))
+      state.list.append(Mount(anchor: anchor, opensByNumber: nil))
       state.index[key] = index
       return index
     }
@@ -51,6 +53,10 @@ final class MountTable: Sendable {
 
   subscript(index: UInt32) -> Mount {
     state.withLock { $0.list[Int(index)] }
+  }
+
+  func note(_ index: UInt32, opensByNumber: Bool) {
+    state.withLock { $0.list[Int(index)].opensByNumber = opensByNumber }
   }
 
   /// Forgets all mounts but the share's own, which is the first. Only while no queue runs: an index in use must not

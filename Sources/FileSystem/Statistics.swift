@@ -6,8 +6,8 @@ internal import Linux
 internal import Synchronization
 internal import Virtio
 
-/// Counts and times of one worker's requests by operation. Written by the worker's thread alone, read by any: relaxed loads and
-/// stores suffice, and no two workers share a cache line.
+/// Counts and times of one worker's requests by operation. Written by the worker's thread alone, read by any: relaxed
+/// loads and stores suffice, and no two workers share a cache line.
 final class Statistics: Sendable {
   private static let operations = 64
   private let counts: Table

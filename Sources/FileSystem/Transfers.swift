@@ -38,6 +38,9 @@ final class Transfers: @unchecked Sendable {
   private var slots: [Slot] = []
   private var free: [Int] = []
   private(set) var inFlight = 0
+  /// How many requests a write finds beside it. Disks finish many at once, and then the first of the next are alone for
+  /// a moment; so this follows upwards at once and halves with each that is really alone.
+  private(set) var usualOthers = 0
 
   /// Nil where io_uring is missing or forbidden.
   init?() {
@@ -47,6 +50,10 @@ final class Transfers: @unchecked Sendable {
 
   /// Readable when a transfer is done.
   var file: File { ring.file }
+
+  func learn(others: Int) {
+    usualOthers = others == 0 ? usualOthers / 2 : max(usualOthers, others)
+  }
 
   /// True if another transfer can be begun.
   var hasRoom: Bool { inFlight < Transfers.depth }

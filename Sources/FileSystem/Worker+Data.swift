@@ -82,7 +82,7 @@ extension Worker {
   }
 
   /// FALLOCATE and COPY_FILE_RANGE change a file too but have no flag that says who asked: root keeps the bits.
-  private func unflaggedKill(_ request: Request) -> Bool {
+  func unflaggedKill(_ request: Request) -> Bool {
     share.features.contains(.handleKillprivV2) && request.header.uid != 0
   }
 
@@ -90,7 +90,9 @@ extension Worker {
     let arguments = try request.take(FuseFsyncIn.self)
     let open = try share.handles.acquire(arguments.fh)
     defer { share.handles.release(open) }
+    let begun = Clock.monotonic
     try open.file.sync(dataOnly: arguments.fsyncFlags.contains(.fdatasync))
+    noteSync(Clock.monotonic - begun)
     return .payload(0)
   }
 

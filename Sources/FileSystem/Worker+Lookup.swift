@@ -1,8 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// From names to inodes. A lookup of a known inode is one statx; of an unknown one (and of one that is but a few seconds
-// old), statx and name_to_handle_at, and only where there are no handles an open. Two calls on a name may see two files
+// From names to inodes. A lookup of a known inode is one statx, and of an unknown one too where inodes can be opened by
+// number (contrib/decisions/0027); else, and for one that is but a few seconds old, it is statx and name_to_handle_at,
+// and only where there are no handles an open. Two calls on a name may see two files
 // if somebody renames in between: the table checks number and type again when it opens a handle, so the worst outcome
 // is ESTALE.
 
@@ -16,6 +17,14 @@ struct FoundInode {
   let status: FileStatus
   /// True if it lies on another mount than its directory.
   let entersMount: Bool
+}
+
+extension FileStatus {
+  /// When the inode was made, in nanoseconds; 0 where the file system does not say.
+  var birthNanoseconds: Int64 {
+    guard let birth = birthTime else { return 0 }
+    return birth.seconds &* 1_000_000_000 &+ Int64(birth.nanoseconds)
+  }
 }
 
 extension Worker {
@@ -70,7 +79,14 @@ extension Worker {
   ) throws(Errno) -> UInt64? {
     let key = InodeKey(inode: status.inode, mount: mount)
     if case .id(let id) = share.inodes.reference(key, birth: birth(status)) { return id }
-    guard share.usesHandles, share.mounts[mount].anchor != nil else { return nil }
+    guard share.usesHandles else { return nil }
+    let place = share.mounts[mount]
+    guard let anchor = place.anchor else { return nil }
+    let settled = settledBirth(status)
+    if settled != 0, place.opensByNumber == true, let handle = FileHandle(anyGenerationOf: status.inode) {
+      return share.inodes.insert(
+        key, type: status.type, handle: handle, descriptor: nil, settledBirth: settled, isNumbered: true)
+    }
     let handle: FileHandle
     do throws(Errno) {
       handle = try directory.handle(of: name, flags: 0)
@@ -79,14 +95,27 @@ extension Worker {
     } catch .overflow {
       return nil
     }
+    if settled != 0, place.opensByNumber == nil, let answer = opensByNumber(status, handle, anchor.file) {
+      share.mounts.note(mount, opensByNumber: answer)
+    }
     return share.inodes.insert(
-      key, type: status.type, handle: handle, descriptor: nil, settledBirth: settledBirth(status))
+      key, type: status.type, handle: handle, descriptor: nil, settledBirth: settled)
+  }
+
+  /// Tries whether this inode, of which this is the handle, can be opened by its number. Nil if its generation is 0:
+  /// then it could be, whatever the file system does with others.
+  private func opensByNumber(_ status: FileStatus, _ handle: FileHandle, _ anchor: File) -> Bool? {
+    guard let generation = handle.generation, let bare = FileHandle(anyGenerationOf: status.inode) else { return false }
+    if generation == 0 { return nil }
+    guard let found = try? anchor.open(bare, flags: OpenFlags.path | OpenFlags.noFollow),
+      let other = try? found.file.status()
+    else { return false }
+    return other.inode == status.inode && other.birthNanoseconds == status.birthNanoseconds
   }
 
   /// When an inode was made, in nanoseconds; 0 where the file system does not say or its clock is another machine's.
   private func birth(_ status: FileStatus) -> Int64 {
-    guard share.isLocal, let birth = status.birthTime else { return 0 }
-    return birth.seconds &* 1_000_000_000 &+ Int64(birth.nanoseconds)
+    share.isLocal ? status.birthNanoseconds : 0
   }
 
   /// The same, if it is longer ago than any clock tick: whatever gets the inode's number after this moment is younger

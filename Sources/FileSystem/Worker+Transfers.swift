@@ -10,12 +10,20 @@ internal import Virtio
 internal import Wire
 
 extension Worker {
+  /// Fewer writes than this, beside one, are faster one after the other: what the kernel has left to do when the disk is
+  /// done with a write is done by the thread that waits for it, or else by a worker thread that has to be woken.
+  private static let leastWriters = 4
+
   /// Begins the request's transfer if it is one for io_uring; the chain is then in flight and another is in its place.
-  func beginTransfer(_ request: Request, _ chain: inout Chain, others: Bool) -> Bool {
-    guard let transfers, others || transfers.inFlight > 0, transfers.hasRoom else { return false }
+  /// - Parameter waiting: requests behind this one.
+  func beginTransfer(_ request: Request, _ chain: inout Chain, waiting: Int) -> Bool {
+    guard let transfers, transfers.hasRoom else { return false }
+    let others = waiting + transfers.inFlight
     switch request.header.operation {
-    case .read: return beginRead(request, &chain, transfers)
-    case .write: return beginWrite(request, &chain, transfers)
+    case .read: return others > 0 && beginRead(request, &chain, transfers)
+    case .write:
+      transfers.learn(others: others)
+      return transfers.usualOthers >= Worker.leastWriters && beginWrite(request, &chain, transfers)
     default: return false
     }
   }

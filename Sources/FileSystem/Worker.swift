@@ -32,6 +32,12 @@ final class Worker: @unchecked Sendable {
   var turnedAt = Statistics.noTime
   /// Nil where all reads and writes are plain calls.
   let transfers: Transfers?
+  /// Helpers for what waits long; nil before the first of these.
+  var slowCalls: SlowCalls?
+  /// For waiting on both.
+  var completions: SharedEpoll?
+  /// The last sync has taken long.
+  var syncIsSlow = false
 
   /// - Parameter transfers: io_uring for files opened with O_DIRECT, if the host has it.
   init(_ share: Share, transfers: Transfers? = nil) {
@@ -59,7 +65,7 @@ final class Worker: @unchecked Sendable {
   }
 
   private func serve(_ queue: inout Virtqueue, _ chain: inout Chain) throws(GuestFault) -> Int {
-    var served = finishTransfers(&queue)
+    var served = finishTransfers(&queue) + finishSlowCalls(&queue)
     turnedAt = statistics.time
     var batchStart = Clock.monotonic
     while served < Worker.requestsPerTurn {
@@ -86,9 +92,15 @@ final class Worker: @unchecked Sendable {
       return queue.complete(chain, written: refuseMalformed(chain.writable))
     }
     // What is already answered must not wait for an operation that may take long.
-    if Worker.mayBlock(request.header.operation) { queue.flush() }
+    if Worker.mayBlock(request.header.operation) {
+      queue.flush()
+      if beginSlowCall(request, &chain, others: queue.hasWork) {
+        turnedAt = statistics.time
+        return
+      }
+    }
     if transfers != nil {
-      if beginTransfer(request, &chain, others: queue.hasWork) {
+      if beginTransfer(request, &chain, waiting: queue.waitingCount) {
         turnedAt = statistics.time
         return
       }
@@ -146,6 +158,8 @@ final class Worker: @unchecked Sendable {
   /// The queue is about to be taken away: what is in flight is answered first.
   func finish(_ queue: inout Virtqueue) {
     while finishTransfers(&queue, wait: true) > 0 {}
+    while finishSlowCalls(&queue, wait: true) > 0 {}
+    slowCalls?.end()
     queue.flush()
   }
 }

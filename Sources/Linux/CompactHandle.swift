@@ -41,6 +41,28 @@ public struct CompactHandle: Equatable, Sendable {
   }
 }
 
+extension FileHandle {
+  /// Inode number and generation in 32 bits each (FILEID_INO32_GEN of linux/exportfs.h): ext2 to ext4, f2fs, xfs with
+  /// small numbers and others.
+  private static let numberAndGeneration: (type: Int32, byteCount: UInt32) = (1, 8)
+
+  /// A handle of inode `number` that says nothing of its generation: file systems that take 0 for "any" open whatever
+  /// inode has the number now. Nil if the number does not fit.
+  public init?(anyGenerationOf number: UInt64) {
+    guard let number = UInt32(exactly: number) else { return nil }
+    var raw = clinux_handle()
+    (raw.type, raw.byte_count) = FileHandle.numberAndGeneration
+    unsafe withUnsafeMutableBytes(of: &raw.bytes) { unsafe $0.storeBytes(of: number, as: UInt32.self) }
+    self.init(raw: raw)
+  }
+
+  /// The inode's generation if the handle is number and generation; nil if it has another form.
+  public var generation: UInt32? {
+    guard (raw.type, raw.byte_count) == FileHandle.numberAndGeneration else { return nil }
+    return unsafe withUnsafeBytes(of: raw.bytes) { unsafe $0.load(fromByteOffset: 4, as: UInt32.self) }
+  }
+}
+
 extension FileHandle: Equatable {
   public static func == (left: FileHandle, right: FileHandle) -> Bool {
     guard left.raw.byte_count == right.raw.byte_count, left.raw.type == right.raw.type else { return false }

@@ -14,6 +14,9 @@ public struct Epoll: ~Copyable, Sendable {
     descriptor = FileDescriptor(owning: try checked(clinux_epoll_create()))
   }
 
+  /// Readable when one of the watched files is: for waiting on it with `Poll`.
+  public var file: File { descriptor.file }
+
   /// What a wait found, by number.
   public struct Readiness: Sendable {
     let bits: Int64

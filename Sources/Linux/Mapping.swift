@@ -48,8 +48,8 @@ public final class Mapping: @unchecked Sendable {
   public var segment: Segment { unsafe Segment(base: base, count: byteCount) }
 }
 
-/// Hears that memory which was mapped with it is gone: the file behind it was truncated, or the host has no huge page for
-/// it. The thread that touched it goes on with zeroes, so whoever waits here should see to it that it soon stops.
+/// Hears that memory which was mapped with it is gone: the file behind it was truncated, or the host has no huge page
+/// for it. The thread that touched it goes on with zeroes, so whoever waits here should see to it that it soon stops.
 ///
 /// Sendable because nothing in it changes but the word, which is only ever touched atomically.
 @safe

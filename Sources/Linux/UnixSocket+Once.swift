@@ -24,8 +24,8 @@ extension UnixSocket {
     return bytes
   }
 
-  /// One sendmsg(2) of what is left of `bytes` from `start` on; returns how many bytes the socket took. For writing with a
-  /// deadline to a non-blocking socket. Never raises SIGPIPE.
+  /// One sendmsg(2) of what is left of `bytes` from `start` on; returns how many bytes the socket took. For writing
+  /// with a deadline to a non-blocking socket. Never raises SIGPIPE.
   public func sendOnce(_ bytes: [UInt8], from start: Int) throws(Errno) -> Int {
     try retrying {
       unsafe bytes.withUnsafeBytes { buffer in

@@ -8,8 +8,8 @@
 internal import Synchronization
 public import Wire
 
-/// Whether the memory that a frontend shared is still all there: it may truncate the file behind it at any time. Whoever
-/// notices (a SIGBUS handler) sets the word; queues look at it before they believe a chain.
+/// Whether the memory that a frontend shared is still all there: it may truncate the file behind it at any time. A
+/// SIGBUS handler notices and sets the word; queues look at it before they believe a chain.
 ///
 /// Sendable because the word is only touched atomically and its address never changes.
 @safe
@@ -193,5 +193,11 @@ public final class GuestMemory: @unchecked Sendable {
     guard byteCount >= 0, let piece = table.piece(guestAddress, atMost: UInt64(byteCount)), piece.count == byteCount
     else { return nil }
     return piece
+  }
+
+  /// The bytes from a guest-physical address to the end of its region, `limit` at most: what crosses from one region
+  /// to the next is asked for piece by piece. Nil if it lies in none; valid while this object lives.
+  public func piece(guestAddress: UInt64, atMost limit: Int) -> Segment? {
+    limit > 0 ? table.piece(guestAddress, atMost: UInt64(limit)) : nil
   }
 }

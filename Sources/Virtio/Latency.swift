@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How long operations take, for whoever watches a device: part of the contract because a device writes it and room
-// Daemon reads it. A table has a row per kind of operation and belongs to one queue; the queue's owner thread adds to it
-// with relaxed loads and stores, no lock and no allocation, and anybody reads it at any time.
+// Daemon reads it. A table has a row per kind of operation and belongs to one queue; the queue's owner thread adds to
+// it with relaxed loads and stores, no lock and no allocation, and anybody reads it at any time.
 
 internal import Synchronization
 public import Wire
@@ -32,8 +32,8 @@ enum LatencyScale {
   }
 }
 
-/// The times of one queue. Its memory comes from outside, because this room makes no system calls: zeroed pages that cost
-/// nothing before they are written to.
+/// The times of one queue. Its memory comes from outside, because this room makes no system calls: zeroed pages that
+/// cost nothing before they are written to.
 ///
 /// Sendable because every access is one atomic word and the address never changes.
 @safe

@@ -21,7 +21,7 @@ struct SplitQueue: ~Copyable {
   let regions: RegionTable
   private let lost: UnsafeMutablePointer<Atomic<UInt32>>
   /// Keeps `regions` and `lost` alive; never touched per chain, so that no reference is counted.
-  private let memory: GuestMemory
+  let memory: GuestMemory
 
   /// Next available entry to take.
   private(set) var nextAvailable: UInt16
@@ -80,6 +80,12 @@ struct SplitQueue: ~Copyable {
   /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote.
   @inline(__always)
   var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
+
+  /// Chains that the driver has made available and that were not taken.
+  var waitingCount: UInt16 {
+    let index = unsafe SplitQueue.word(available + SplitRingLayout.availIndexOffset)
+    return min(unsafe index.pointee.load(ordering: .acquiring) &- nextAvailable, size)
+  }
 
   /// Every chain that the last look showed has been taken.
   @inline(__always)

@@ -106,12 +106,19 @@ public struct Virtqueue: ~Copyable {
   /// Number of descriptors.
   public var size: UInt16 { ring.size }
 
+  /// The memory in which the queue's chains lie: for a device whose requests name guest addresses themselves. Another
+  /// one when the queue is started again; whoever keeps addresses translates them anew then.
+  public var memory: GuestMemory { ring.memory }
+
   /// Available index after the last chain taken: what GET_VRING_BASE answers once the queue is drained.
   public var nextAvailable: UInt16 { ring.nextAvailable }
 
   /// True if there is a chain to take.
   @inline(__always)
   public var hasWork: Bool { ring.hasWork || hasResubmits }
+
+  /// About how many chains there are to take.
+  public var waitingCount: Int { Int(ring.waitingCount) }
 
   /// Takes the next chain; false if there is none.
   public mutating func pop(into chain: inout Chain) throws(GuestFault) -> Bool {

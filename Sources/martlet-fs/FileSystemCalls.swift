@@ -17,6 +17,8 @@ enum FileSystemCalls {
   private static let contents = [
     "copy_file_range", "fallocate", "fdatasync", "flock", "fsync", "getdents64", "ioctl", "pread64", "preadv",
     "preadv2", "pwrite64", "pwritev", "pwritev2", "syncfs", "fadvise64",
+    // Waiting for the helpers and the ring together.
+    "epoll_create1", "epoll_ctl",
     // The ring exists and is restricted before the filter is loaded.
     "io_uring_enter",
   ]

@@ -7,6 +7,7 @@ internal import ArgumentParser
 internal import Frontend
 internal import Linux
 internal import VhostUserProtocol
+internal import VirtioProtocol
 
 /// Which backend, and how long an answer may take: options of every command that talks to one.
 struct BackendOptions: ParsableArguments {
@@ -66,6 +67,18 @@ struct Backend: Sendable {
     }
   }
 
+  /// What every user of a share needs of its backend.
+  func expectShare(_ device: VhostUserDriver) throws(HumanError) {
+    guard device.features.contains(.version1) else {
+      throw .failure("the backend at '\(socket)' is older than VIRTIO 1.0 (no VERSION_1); use a newer one")
+    }
+    guard device.queues.count >= 2 else {
+      throw .failure(
+        "the backend at '\(socket)' is no file system: it has \(device.queues.count) of the 2 queues that a file "
+          + "system has at least; see martlet inspect")
+    }
+  }
+
   /// What the backend did wrong.
   func sentence(_ error: FrontendError) -> String {
     switch error {
@@ -84,6 +97,16 @@ struct Backend: Sendable {
       return "the memory for requests is too small for the backend at '\(socket)'; use fewer queues"
     case .system(let error):
       return "the host refused a call for the backend at '\(socket)' (\(error.message))"
+    }
+  }
+
+  /// What came of a request that a guest makes first of all.
+  func sentence(_ request: String, _ error: FuseError) -> String {
+    switch error {
+    case .refused(let error): "the backend at '\(socket)' refused \(request) (\(error.message)); see its log"
+    case .malformed(let reason):
+      "the backend at '\(socket)' is no file system: its answer to \(request) makes no sense (\(reason))"
+    case .transport(let error): sentence(error)
     }
   }
 

@@ -129,6 +129,36 @@ struct InodeTests {
     print("inode numbers used again, \(mode): \(reused) of 30")
   }
 
+  /// Inodes that are old enough may be kept by number and birth alone; see contrib/decisions/0027.
+  @Test func aReusedInodeNumberIsANewNodeAlsoIfTheOldOneWasKnownByItsNumber() throws {
+    let mount = try Mount { $0.descriptorCacheLimit = 1 }
+    let names = (0..<64).map { "f\($0)" }
+    func plant(_ text: String) throws { for name in names { try Host.write("\(text) \(name)", to: mount.path(name)) } }
+    try plant("old")
+    Thread.sleep(forTimeInterval: 4.5)
+    let old = try names.map { try mount.node($0) }
+    #expect(Set(old).count == names.count)
+    for (name, node) in zip(names, old) {
+      #expect(try mount.contents(node) == Array("old \(name)".utf8))
+      #expect(try mount.node(name) == node)
+    }
+    let numbers = Set(try names.map { try Host.status(mount.path($0)).st_ino })
+    for name in names { try FileManager.default.removeItem(atPath: mount.path(name)) }
+    try plant("new")
+    let reused = try names.count { numbers.contains(try Host.status(mount.path($0)).st_ino) }
+    print("inode numbers used again: \(reused) of \(names.count)")
+    for young in [true, false] {
+      if !young { Thread.sleep(forTimeInterval: 4.5) }
+      for (name, node) in zip(names, old) {
+        let new = try mount.node(name)
+        #expect(!old.contains(new))
+        #expect(try mount.contents(new) == Array("new \(name)".utf8))
+        let rest = try unlessRefused(.stale) { try mount.contents(node) }
+        #expect(rest == nil || rest == Array("old \(name)".utf8))
+      }
+    }
+  }
+
   @Test func aNodeWhoseFileIsGoneIsStaleOnceItsDescriptorIsClosed() throws {
     let mount = try Mount { $0.descriptorCacheLimit = 1 }
     try Host.write("x", to: mount.path("file"))

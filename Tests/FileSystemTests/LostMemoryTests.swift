@@ -16,26 +16,6 @@ struct LostMemoryTests {
   private static let piece = 64 << 10
   private static let pieces = 12
 
-  /// Puts a request on a queue: its header and arguments, what it sends along, and room for the answer.
-  private func add(
-    _ queue: DriverQueue, _ opcode: FuseOpcode, _ node: UInt64, _ arguments: [UInt8], sends payload: GuestBuffer? = nil,
-    takes room: GuestBuffer? = nil
-  ) throws {
-    let request = try queue.ram.allocate(FuseInHeader.byteCount + arguments.count)
-    var header = FuseInHeader()
-    header.len = UInt32(request.count + (payload?.count ?? 0))
-    header.opcode = opcode.rawValue
-    header.unique = UInt64(queue.addedIndex) + 1000
-    header.nodeid = node
-    request.segment.store(header)
-    request.segment.dropFirst(FuseInHeader.byteCount).copy(arguments)
-    let answer = try queue.ram.allocate(FuseOutHeader.byteCount + FuseWriteOut.byteCount)
-    try queue.add(
-      readable: [request] + [payload].compactMap { $0 },
-      writable: [room == nil ? answer : answer.part(from: 0, count: FuseOutHeader.byteCount)] + [room].compactMap { $0 }
-    )
-  }
-
   @Test func theShareLivesAndNoFileHoldsWhatNobodySent() throws {
     for _ in 0..<8 {
       let mount = try Mount(queues: 2, memoryMiB: 8)
@@ -49,10 +29,10 @@ struct LostMemoryTests {
         let payload = try ram.allocate(Self.piece, alignment: 4096)
         payload.segment.copy([UInt8](repeating: UInt8(ascii: "A"), count: Self.piece))
         let write = FuseWriteIn(fh: handle, offset: offset, size: UInt32(Self.piece))
-        try add(mount.driver.queues[1], .write, node, write.bytes, sends: payload)
+        try mount.driver.queues[1].add(.write, node, write.bytes, sends: payload)
         let read = FuseReadIn(fh: handle, offset: offset, size: UInt32(Self.piece))
         let room = try ram.allocate(Self.piece, alignment: 4096)
-        try add(mount.driver.queues[2], .read, node, read.bytes, takes: room)
+        try mount.driver.queues[2].add(.read, node, read.bytes, takes: room)
       }
       for queue in mount.driver.queues { queue.submit() }
       _ = Poll.wait(nil, nil, timeoutNanoseconds: Int64.random(in: 0...2_000_000))

@@ -30,5 +30,6 @@ extern const struct header_oracle_table header_oracle_fuse_constants;
 extern const struct header_oracle_table header_oracle_virtio;
 extern const struct header_oracle_table header_oracle_vhost;
 extern const struct header_oracle_table header_oracle_block;
+extern const struct header_oracle_table header_oracle_gpu;
 
 #endif

@@ -52,12 +52,14 @@ struct BadInputTests {
     Row("bench share --ours /nowhere/at/all --filter getattr", 1, "cannot start /nowhere/at/all"),
     Row("bench rings --ours /bin/false", 1, "martlet-fs ended at its start (1)"),
     Row("bench rings --socket /nowhere/at/all", 1, "nobody listens on /nowhere/at/all"),
+    Row("bench volume --modes quick", 2, "\"quick\" is no mode; give some of direct, cached, tmpfs, null, threads"),
+    Row("bench volume --limit fio", 2, "the value 'fio' is invalid for '--limit <name=program>'"),
+    Row("bench volume --queues=0", 2, "--queues needs a number from 1 to 8"),
+    Row("bench volume --file-mib=4 --ours /nowhere/at/all", 1, "cannot start /nowhere/at/all"),
+    Row("bench volume --dir /nowhere/at/all --ours /bin/false", 1, "cannot make a directory in /nowhere/at/all"),
+    Row("bench rings --device=net", 2, "give one of 'fs' and 'blk'"),
     Row("bench report /etc/hostname", 1, "/etc/hostname is no report of this version"),
     Row("bench report /nowhere/at/all", 1, "cannot read /nowhere/at/all"),
-    Row("inspect --socket /nowhere/at/all", 1, "there is no socket '/nowhere/at/all'; start the backend first"),
-    Row("inspect --socket /etc/passwd", 1, "'/etc/passwd' is not the socket of a vhost-user backend"),
-    Row("inspect --socket /tmp", 1, "'/tmp' is not the socket of a vhost-user backend"),
-    Row("inspect --socket /tmp/\(String(repeating: "x", count: 120))", 1, "longer than the 107 bytes"),
   ]
 
   func expect(_ outcome: Outcome, _ code: Int32, _ sentence: String) {
@@ -73,6 +75,54 @@ struct BadInputTests {
 
   @Test(arguments: rows) func isOneSentence(_ row: Row) async throws {
     expect(try await RunningProgram.martlet(row.arguments), row.code, row.sentence)
+  }
+
+  /// Sockets at which there is no backend, made by a script in an empty directory, and what is said about them.
+  static let strangers: [(String, String)] = [
+    ("true", "there is no socket 's'; start the backend first, or mend --socket"),
+    ("echo > s", "'s' is not the socket of a vhost-user backend"),
+    ("mkdir s", "'s' is not the socket of a vhost-user backend"),
+    ("ln -s nowhere s", "there is no socket 's'"),
+    ("mkfifo s", "'s' is not the socket of a vhost-user backend"),
+    (
+      // Bound, and closed again: what a backend leaves behind that was killed.
+      "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un(\"s\")) or die'",
+      "nobody listens on 's'; start the backend again"
+    ),
+    (
+      "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_DGRAM, 0); bind(S, sockaddr_un(\"s\")); sleep 100' & sleep 1",
+      "'s' is not the socket of a vhost-user backend"
+    ),
+  ]
+
+  @Test(arguments: ["inspect", "mount"], strangers)
+  func aSocketWithoutABackendIsNamed(_ command: String, _ stranger: (script: String, sentence: String)) async throws {
+    if command == "mount", !Programs.canMount { return }
+    let place = try Workplace()
+    let tree = try place.makeDirectory("m")
+    // In a group of processes of its own, so that what the script leaves running is ended.
+    let outcome = try await RunningProgram.martlet(
+      [], in: place,
+      wrapper: [
+        "setsid", "sh", "-c",
+        """
+        { \(stranger.script)
+        } > /dev/null 2>&1
+        "$0" \(command) --socket s \(command == "mount" ? "m" : ""); status=$?
+        kill $(jobs -p) 2> /dev/null; exit $status
+        """,
+      ])
+    expect(outcome, 1, stranger.sentence)
+    #expect(!isMountPoint(tree))
+  }
+
+  @Test(arguments: ["inspect", "mount"]) func aPathThatNoSocketCanHaveIsNamed(_ command: String) async throws {
+    let place = try Workplace()
+    let path = "/tmp/\(String(repeating: "x", count: 120))"
+    let tree = try place.makeDirectory("m")
+    expect(
+      try await RunningProgram.martlet([command, "--socket", path] + (command == "mount" ? [tree] : [])), 1,
+      "longer than the 107 bytes")
   }
 
   static let inspected: [(FakeBackend.Manner, String)] = [
@@ -121,6 +171,45 @@ struct BadInputTests {
     expect(outcome, 1, sentence)
     #expect(!isMountPoint(tree))
     #expect(try await shell("ls -A", in: tree).output.isEmpty)
+  }
+
+  static let measured: [(FakeBackend.Manner, String)] = [
+    (.takesNobody, "took no connection within 10 seconds"),
+    (.silent, "did not answer within 10 seconds"),
+    (.hangsUp, "closed the connection"),
+    (.babbles, "does not speak vhost-user: its answer to a message is wrong"),
+    (.confused, "does not speak vhost-user: its answer to GET_FEATURES is wrong"),
+    (.diesAtTheSecond, "closed the connection"),
+    (.hasOneQueue, "is no file system: it has 1 of the 2 queues"),
+    (.isOld, "is older than VIRTIO 1.0"),
+    (.servesNoRing, "did not answer within 10 seconds"),
+    (.hasTooManyQueues, "did not answer within 10 seconds"),
+    (.diesWithItsRings, "closed the connection"),
+  ]
+
+  @Test(arguments: measured) func measuringABadBackendEnds(_ manner: FakeBackend.Manner, _ sentence: String)
+    async throws
+  {
+    let place = try Workplace()
+    let fake = try FakeBackend(manner, at: place.file("s"))
+    let outcome = try await RunningProgram.martlet(["bench", "rings", "--socket", fake.path], in: place)
+    expect(outcome, 1, "socket cannot be measured: ")
+    #expect(outcome.errors.contains(sentence), "'\(sentence)' is not in: \(outcome.errors)")
+  }
+
+  /// A backend that goes wrong when it is measured already.
+  @Test(arguments: NonsenseBackend.Manner.allCases) func measuringNonsenseEnds(_ manner: NonsenseBackend.Manner)
+    async throws
+  {
+    let place = try Workplace()
+    let backend = try NonsenseBackend(manner, at: place.file("s"))
+    let outcome = try await RunningProgram.martlet(
+      ["bench", "rings", "--rounds=1", "--milliseconds=5", "--filter=empty d1", "--socket", backend.socket], in: place,
+      seconds: 100)
+    // A line before says which work it is.
+    let last = outcome.errorLines.last ?? ""
+    #expect(outcome.status == 1 && last.hasPrefix("martlet: socket"), "\(outcome)")
+    #expect(last.contains(manner == .none ? "stopped answering" : "answered with"), "\(outcome)")
   }
 
   /// Places that cannot be mounted on, made by a script in an empty directory.

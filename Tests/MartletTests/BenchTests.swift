@@ -139,6 +139,46 @@ struct BenchTests {
     for result in results { check(result) }
   }
 
+  /// A backend for volumes: ours, or else QEMU's.
+  static let volume: String? = [BuildFolder.program("martlet-blk"), "/usr/bin/qemu-storage-daemon"]
+    .first { FileManager.default.isExecutableFile(atPath: $0) }
+  static let noVolume: Comment = "needs martlet-blk beside the tests, or qemu-storage-daemon"
+
+  static func volumes(_ command: [String], _ place: Workplace) async throws -> [[String: Any]] {
+    let json = place.file("r.json")
+    let program = volume ?? ""
+    let outcome = try await RunningProgram.martlet(
+      ["bench"] + command + ["--rounds", "2", "--milliseconds", "5", "--json", json, "--ours", program, "--rival"]
+        + [(program.hasSuffix("martlet-blk") ? "twin" : "qemu-storage-daemon") + "=\(program)"], in: place, seconds: 120
+    )
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try leftovers(in: place.path) == [])
+    return try results(json)
+  }
+
+  @Test(.enabled(if: volume != nil, noVolume))
+  func `volumes are measured, and what their images give`() async throws {
+    let place = try Workplace()
+    let results = try await Self.volumes(
+      ["volume", "--dir", place.path, "--modes", "cached", "--file-mib", "4", "--queues", "2"], place)
+    #expect(
+      Set(results.compactMap { $0["work"] as? String }).isSuperset(of: ["randread 4k d128", "randwrite 4k d32 4j"]))
+    for result in results {
+      let contestants = result["contestants"] as? [[String: Any]] ?? []
+      #expect(contestants.map { $0["role"] as? String } == ["ours", "rival", "reference"])
+      for contestant in contestants {
+        #expect(contestant["failure"] is NSNull && (contestant["rounds"] as? [Any])?.count == 2, "\(contestant)")
+      }
+    }
+  }
+
+  @Test(.enabled(if: volume != nil, noVolume))
+  func `empty requests of volumes are measured`() async throws {
+    let results = try await Self.volumes(["rings", "--device", "blk"], try Workplace())
+    #expect(results.contains { $0["work"] as? String == "empty d128" })
+    #expect(!results.contains { ($0["work"] as? String)?.hasPrefix("getattr") == true })
+  }
+
   @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
   func `a mount and whole loads are measured`() async throws {
     let place = try Workplace()

@@ -102,14 +102,15 @@ final class FakeBackend: Sendable {
     var count = 0
     while let header = read(peer, 12) {
       let request = header[0]
-      _ = read(peer, Int(header[8]) | Int(header[9]) << 8)
+      let payload = read(peer, Int(header[8]) | Int(header[9]) << 8)
       count += 1
       switch manner {
       case .silent: continue
       case .babbles: write(peer, Array("HTTP/1.1 400 Bad Request\r\n\r\n and more of it".utf8))
       case .confused: answer(peer, request + 1, 0)
       case .diesAtTheSecond where request != 3 && count > 2: return
-      case .diesWithItsRings where request == 18:
+      // Its last ring is enabled: nothing more of the set-up comes.
+      case .diesWithItsRings where request == 18 && payload?.first == 1:
         usleep(200_000)
         return
       default:

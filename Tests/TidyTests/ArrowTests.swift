@@ -17,7 +17,7 @@ import Testing
     "Protocols/FuseProtocol": ["Wire"],
     "Protocols/BlockProtocol": ["Wire"],
     "Protocols/GPUProtocol": ["Wire"],
-    "Sources/Linux": ["CLinux", "CSeccomp", "CCapNG", "Glibc", "Wire"],
+    "Sources/Linux": ["CLinux", "CSeccomp", "CCapNG", "CZlib", "Glibc", "Wire"],
     "Sources/IOUring": ["Linux", "CLiburing", "Wire"],
     "Sources/Virtio": ["Wire", "VirtioProtocol"],
     "Sources/VhostUser": ["Virtio", "VirtioProtocol", "VhostUserProtocol", "Linux", "Wire"],

@@ -53,8 +53,8 @@ private enum HugePages {
   }
 }
 
-/// Guest memory in huge pages (MFD_HUGETLB). Invariants: regions at any offset of their file are served, whole huge pages
-/// or not; what its file does not hold is refused; a truncated file costs that frontend only.
+/// Guest memory in huge pages (MFD_HUGETLB). Invariants: regions at any offset of their file are served, whole huge
+/// pages or not; what its file does not hold is refused; a truncated file costs that frontend only.
 @Suite(
   .serialized, .enabled(if: HugePages.reason == nil, "\(HugePages.reason ?? "")"), .timeLimit(.minutes(1)))
 struct HugePageTests {

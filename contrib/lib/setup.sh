@@ -71,7 +71,7 @@ need_swift() {
 
 # What `swift build` links against, and what a guest needs, in Debian's names.
 build_packages() {
-  printf '%s\n' pkg-config liburing-dev libseccomp-dev libcap-ng-dev libfuse3-dev
+  printf '%s\n' pkg-config liburing-dev libseccomp-dev libcap-ng-dev libfuse3-dev zlib1g-dev
 }
 
 guest_packages() {

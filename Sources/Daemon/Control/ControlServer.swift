@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The control socket's thread: connections, bytes and time-outs; what a request means is the desk's business. The socket
-// is bound before the sandbox and served inside of it. Whoever may connect is the daemon's own user, but a script that
+// The control socket's thread: connections, bytes and time-outs; what a request means is the desk's business. It is
+// bound before the sandbox and served inside of it. Whoever may connect is the daemon's own user, but a script that
 // hangs or asks without end must cost neither the guest nor the other clients anything: all sockets are non-blocking,
 // every client has a deadline, there are few of them, and there is a pause after each answer.
 

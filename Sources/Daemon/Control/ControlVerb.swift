@@ -1,9 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What can be asked on the control socket (--control-socket): one line with a verb and its words, answered with text for
-// people or, if the last word is `json`, with JSON for programs; then the connection closes. Every daemon has the verbs
-// of StandardVerbs.swift. A device brings its own in its `ServedDevice`; nothing in this room changes for them.
+// What can be asked on the control socket (--control-socket): one line with a verb and its words, answered with text
+// for people or, if the last word is `json`, with JSON for programs; then the connection closes. Every daemon has the
+// verbs of StandardVerbs.swift. A device brings its own in its `ServedDevice`; nothing in this room changes for them.
 
 internal import Reporting
 

@@ -81,8 +81,8 @@ extension DriverQueue {
   private static var lookAfterNanoseconds: Int64 { 200_000_000 }
 
   /// Waits until a chain can be taken back.
-  /// - Throws: `timedOut`; `closed` if the backend let go of its connection; `deviceFault` if the device signalled that it gave the queue up, or used a chain and never
-  ///   called.
+  /// - Throws: `timedOut`; `closed` if the backend let go of its connection; `deviceFault` if the device signalled that
+  ///   it gave the queue up, or used a chain and never called.
   public func wait(timeoutNanoseconds: Int64 = FrontendConnection.defaultTimeoutNanoseconds) throws(FrontendError) {
     let deadline = Clock.monotonic + timeoutNanoseconds
     while !hasUsed {

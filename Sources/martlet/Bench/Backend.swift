@@ -133,6 +133,20 @@ final class RunningBackend {
   }
 }
 
+extension RunningBackend {
+  /// For each step of the way to the first request.
+  private static let setUpSeconds = 10
+
+  /// Sets up what is driven, at the other end of its socket; what goes wrong is told with its last words.
+  func setUp<Value>(_ part: (Backend) throws(HumanError) -> Value) throws(HumanError) -> Value {
+    do throws(HumanError) {
+      return try part(Backend(socket: socketPath, timeoutSeconds: Self.setUpSeconds))
+    } catch {
+      throw .failure("\(spec.name) cannot be measured: \(error.message)\(lastWords)")
+    }
+  }
+}
+
 enum Pause {
   static func milliseconds(_ count: Int64) {
     _ = Poll.wait(nil, nil, timeoutNanoseconds: count * 1_000_000)

@@ -108,6 +108,9 @@ struct BenchOptions: ParsableArguments {
 
   func check() throws(HumanError) {
     if quick, all { throw .usage("--quick and --all exclude each other; give one of them") }
+    if resume, files.json == nil {
+      throw .usage("--resume needs --json with the file of the run to go on with")
+    }
     if milliseconds != nil, minutes != nil {
       throw .usage("--milliseconds and --minutes exclude each other; give one of them")
     }
@@ -167,7 +170,7 @@ struct BenchFolder {
 
   /// A folder for data, below a directory that the user chose.
   static func make(below directory: String) throws(HumanError) -> String {
-    let path = "\(directory)/martlet-bench-\(CurrentProcess.identifier)"
+    let path = "\(directory)/martlet-bench-data-\(CurrentProcess.identifier)"
     do throws(Errno) { try HostFiles.makeDirectory(path) } catch {
       throw .failure("cannot make a directory in \(directory): \(error.message); choose another with --dir")
     }

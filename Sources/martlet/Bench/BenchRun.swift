@@ -18,17 +18,20 @@ struct Pace {
   /// When the whole run shall be over.
   var deadline: Int64?
 
-  private static let least: Int64 = 30_000_000
+  private static let least: Int64 = 60_000_000
   private static let usual: Int64 = 500_000_000
   private static let most: Int64 = 2_000_000_000
 
+  /// Rounds and their length for the next work.
   /// - Parameters:
-  ///   - turns: how many there are still to come.
+  ///   - turns: how many there are still to come in each round.
   ///   - others: what the rest of the run takes beside them.
-  func turn(of turns: Int, beside others: Int64) -> Int64 {
-    if let nanoseconds { return nanoseconds }
-    guard let deadline else { return Pace.usual }
-    return min(max((deadline - Clock.monotonic - others) / Int64(max(turns, 1)), Pace.least), Pace.most)
+  func next(of turns: Int, beside others: Int64) -> (rounds: Int, nanoseconds: Int64) {
+    if let nanoseconds { return (rounds, nanoseconds) }
+    guard let deadline else { return (rounds, Pace.usual) }
+    let each = (deadline - Clock.monotonic - others) / Int64(max(turns * rounds, 1))
+    // Late already: three rounds still have a median.
+    return each < Pace.least ? (min(rounds, 3), Pace.least) : (rounds, min(each, Pace.most))
   }
 }
 
@@ -59,8 +62,8 @@ final class BenchRun {
   /// What a work takes beside its turns: preparation, warm-up, counting.
   private var besides: Int64 = 700_000_000
 
-  private static let warmUpNanoseconds: Int64 = 50_000_000
-  private static let tracedNanoseconds: Int64 = 300_000_000
+  private static let warmUpNanoseconds: Int64 = 30_000_000
+  private static let tracedNanoseconds: Int64 = 100_000_000
 
   /// - Parameter report: what an earlier run measured; it is not measured again.
   init(_ plan: BenchPlan, interruption: Interruption, continuing report: Report = Report()) {
@@ -76,7 +79,13 @@ final class BenchRun {
   func run() throws(HumanError) {
     if report.facts.isEmpty { report.facts = Report.machine() }
     defer { progress.clear() }
-    for mode in plan.modes { try run(mode) }
+    do throws(HumanError) {
+      for mode in plan.modes { try run(mode) }
+    } catch {
+      // A terminal's Ctrl-C reaches the backends too: that they are gone is not the reason then.
+      try interruption.check()
+      throw error
+    }
   }
 
   private func run(_ mode: BenchMode) throws(HumanError) {
@@ -111,15 +120,15 @@ final class BenchRun {
       if entry.runner != nil || entry.outcome.failure != nil { entries.append(entry) }
     }
     var latencies = entries.map { _ in Sample().latencies }
-    let turn = plan.pace.turn(of: left * plan.pace.rounds * max(entries.count, 1), beside: besides * Int64(left))
+    let (rounds, turn) = plan.pace.next(of: left * max(entries.count, 1), beside: besides * Int64(left))
     defer {
-      let turns = turn * Int64(plan.pace.rounds * entries.count)
+      let turns = turn * Int64(rounds * entries.count)
       besides = (besides * 3 + max(Clock.monotonic - start - turns, 0)) / 4
     }
-    for round in 0..<plan.pace.rounds {
+    for round in 0..<rounds {
       for index in entries.indices {
         try interruption.check()
-        progress.show("round \(round + 1) of \(plan.pace.rounds), \(entries[index].outcome.name)")
+        progress.show("round \(round + 1) of \(rounds), \(entries[index].outcome.name)")
         try entries[index].attempt { (entry) throws(HumanError) in
           guard let sample = try entry.runner?.turn(nanoseconds: turn, meter: entry.meter) else { return }
           entry.outcome.rounds.append(Round(sample))

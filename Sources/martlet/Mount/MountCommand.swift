@@ -116,14 +116,7 @@ struct MountCommand: ParsableCommand {
       let ram = try GuestRAM(byteCount: MountLanes.memoryByteCount(requestQueues: wanted))
       return try VhostUserDriver(connection, ram: ram, wishes: wishes)
     }
-    guard device.features.contains(.version1) else {
-      throw .failure("the backend at '\(backend.socket)' is older than VIRTIO 1.0 (no VERSION_1); use a newer one")
-    }
-    guard device.queues.count >= 2 else {
-      throw .failure(
-        "the backend at '\(backend.socket)' is no file system: it has \(device.queues.count) of the 2 queues that a "
-          + "file system has at least; see martlet inspect")
-    }
+    try backend.expectShare(device)
     if let queues, device.queues.count - 1 < queues {
       throw .failure(
         "the backend at '\(backend.socket)' has \(device.queues.count - 1) request queues, --queues asks for "

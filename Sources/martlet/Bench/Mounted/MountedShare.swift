@@ -22,8 +22,8 @@ extension FileContestant {
   func fileRunner(for work: Work) throws(HumanError) -> (any Runner)? {
     switch work.kind {
     case .data(let pattern):
-      let name = pattern.isDirect ? ShareFiles.directFile : ShareFiles.bufferedFile
-      return try FileTransfers(pattern, work, "\(directory)/\(name)", settings, dropsCache: dropsCache)
+      return try FileTransfers(
+        pattern, work, "\(directory)/\(ShareFiles.file(for: pattern))", settings, dropsCache: dropsCache)
     case .tree(let tree): return TreeRunner(tree, in: directory, number: number, trees, interruption)
     case .memory, .empty: return nil
     default: return try NameRunner(work.kind, in: directory, number: number)

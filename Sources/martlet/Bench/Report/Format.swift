@@ -43,7 +43,7 @@ enum Format {
 
   /// A median with the middle half around it: "2.61 (1.50-3.48)".
   static func spread(_ spread: Spread) -> String {
-    "\(fixed(spread.median, 2)) (\(fixed(spread.low, 2))-\(fixed(spread.high, 2)))"
+    "\(number(spread.median)) (\(number(spread.low))-\(number(spread.high)))"
   }
 
   /// "1,234-1,456".

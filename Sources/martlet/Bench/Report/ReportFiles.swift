@@ -24,8 +24,7 @@ struct ReportFiles: ParsableArguments {
 
   /// What an earlier run wrote to the file of --json; nothing if there is none.
   func earlier() throws(HumanError) -> Report {
-    guard let json else { throw .usage("--resume needs --json with the file of the run to go on with") }
-    guard (try? Path(json).status()) != nil else { return Report() }
+    guard let json, (try? Path(json).status()) != nil else { return Report() }
     return try ReportFiles.read(json)
   }
 

@@ -39,9 +39,9 @@ extension Report {
 
   /// What the columns mean, for a reader who was not there.
   static let legend = """
-    op/s: median of the rounds, and between what values the middle half of them lies; ratio: ours over this one's, round \
-    by round, likewise. d: requests in flight, j: jobs. An operation of readdirplus is an entry, of a tree, git or \
-    compile a file.
+    op/s: median of the rounds, and between what values the middle half of them lies; ratio: ours over this one's, \
+    round by round, likewise. d: requests in flight, j: jobs. An operation of readdirplus is an entry, of a tree, git \
+    or compile a file.
     CPU: of the backend's whole process tree, and what part of this one's ours needs. calls: system calls, counted by \
     strace in a pass of its own. MiB: the backend's anonymous memory after the work.
     memory: bytes of anonymous memory per inode that the guest knows; ratio: theirs over ours.

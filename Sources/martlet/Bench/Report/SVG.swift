@@ -70,15 +70,15 @@ struct SVG {
   }
 }
 
-/// A logarithmic axis of ratios: doublings, with 1 in it.
+/// A logarithmic axis of ratios: doublings, with 1 in it. What lies beyond its ends is drawn at them.
 struct RatioAxis {
   let ticks: [Double]
 
   init(from least: Double, to most: Double) {
     var low = 0.5
-    while low > least, low > 1.0 / 64 { low /= 2 }
+    while low > least, low > 1.0 / 8 { low /= 2 }
     var high = 2.0
-    while high < most, high < 1024 { high *= 2 }
+    while high < most, high < 64 { high *= 2 }
     var marks: [Double] = []
     while low <= high {
       marks.append(low)

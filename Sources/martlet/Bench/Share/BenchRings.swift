@@ -11,13 +11,22 @@ struct BenchRings: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rings", abstract: "Measures what a chain costs: requests that the device has no work with.",
     discussion: """
-      Drives a backend with requests that it answers at once: a file system with FUSE_BMAP, which every server refuses \
-      ("empty"), and with GETATTR of its root, one system call ("getattr root"). What remains is kick, wake-up, ring, \
-      dispatch, answer and call: op/s are chains per second, CPU us/op is the cost of a chain. With --poll-us=0 the \
-      driver sleeps at once, as a guest does whose hypervisor does not poll.
+      Drives a backend with requests that it answers at once: a file system with FUSE_BMAP, which every server \
+      refuses, a volume with GET_ID ("empty"); and a file system with GETATTR of its root, one system call ("getattr \
+      root"). What remains is kick, wake-up, ring, dispatch, answer and call: op/s are chains per second, CPU us/op is \
+      the cost of a chain. With --poll-us=0 the driver sleeps at once, as a guest does whose hypervisor does not poll.
       """)
 
-  @Option(help: ArgumentHelp("Our backend; default: martlet-fs beside this program.", valueName: "program"))
+  enum Device: String, ExpressibleByArgument, CaseIterable {
+    case fs
+    case blk
+  }
+
+  @Option(help: "What kind of device the backends are.")
+  var device = Device.fs
+
+  @Option(
+    help: ArgumentHelp("Our backend; default: martlet-fs or martlet-blk beside this program.", valueName: "program"))
   var ours: String?
 
   @OptionGroup(title: "Who") var rivals: RivalOptions
@@ -45,9 +54,11 @@ struct BenchRings: ParsableCommand {
     if socket != nil, ours != nil {
       throw HumanError.usage("--socket and --ours exclude each other; give one of them")
     }
-    let works = try options.chosen(from: Self.works)
+    // A volume has no attributes to be asked for.
+    let works = try options.chosen(
+      from: device == .fs ? Self.works : Self.works.filter { !$0.name.hasPrefix("getattr") })
     if options.list { return options.show(names: works) }
-    let specs = try rivals.specs(ours: ours, called: "martlet-fs", socket: socket)
+    let specs = try rivals.specs(ours: ours, called: "martlet-\(device.rawValue)", socket: socket)
     let interruption = try Interruption()
     let folder = try BenchFolder()
     defer { HostFiles.removeTree(folder.path) }
@@ -55,14 +66,23 @@ struct BenchRings: ParsableCommand {
     do throws(Errno) { try HostFiles.makeDirectory(shared) } catch {
       throw HumanError.failure("cannot make the directory \(shared): \(error.message)")
     }
-    let starter = ShareStarter(specs: specs, shared: shared, folder: folder.path)
-    let settings = ShareSettings(pollNanoseconds: options.pollNanoseconds, process: pid)
+    let imageByteCount = 4 << 20
+    let settings = ShareSettings(
+      pollNanoseconds: options.pollNanoseconds, process: pid, fileByteCount: device == .fs ? 0 : imageByteCount)
+    let shares = ShareStarter(specs: specs, shared: shared, folder: folder.path)
+    let volumes = VolumeStarter(
+      specs: specs, folder: folder.path,
+      images: VolumeImages(disk: shared, memory: shared, byteCount: imageByteCount), queues: 1)
     try options.show(
       BenchPlan(
         modes: [BenchMode(name: "default", arguments: [])], works: works, pace: options.pace,
         countsSystemCalls: options.systemCalls, folder: folder.path, files: options.files, hasRival: specs.count > 1,
         enroll: { (mode) throws(HumanError) in
-          try starter.all(mode) { (backend, number) throws(HumanError) in
+          if device == .blk {
+            try volumes.images.prepare(.cached, count: specs.count)
+            return try volumes.all(.cached, settings)
+          }
+          return try shares.all(mode) { (backend, number) throws(HumanError) in
             try ShareSession(backend, number: number, settings)
           }
         }), interruption)

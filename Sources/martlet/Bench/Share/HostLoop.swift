@@ -24,8 +24,7 @@ final class HostLoop: Contestant {
     guard case .data(let pattern) = work.kind, pattern.byteCount == 1 << 20, !pattern.isRandom, work.depth == 1,
       work.jobs == 1
     else { return nil }
-    let name = pattern.isDirect ? ShareFiles.directFile : ShareFiles.bufferedFile
-    return try HostTransfers(pattern, "\(directory)/\(name)")
+    return try HostTransfers(pattern, "\(directory)/\(ShareFiles.file(for: pattern))")
   }
 
   func close() {}

@@ -20,8 +20,7 @@ extension ShareSession {
     case .data(let pattern):
       let loads = try (0..<work.jobs).map { (job) throws(HumanError) in
         try DataLoad(
-          pattern, self, file: pattern.isDirect ? ShareFiles.directFile : ShareFiles.bufferedFile,
-          byteCount: settings.fileByteCount, job: job)
+          pattern, self, file: ShareFiles.file(for: pattern), byteCount: settings.fileByteCount, job: job)
       }
       jobs = DriveJob.spread(loads, depth: work.depth, over: lanes.count)
     default: jobs = DriveJob.share(try load(work.kind), depth: work.depth, over: lanes.count)

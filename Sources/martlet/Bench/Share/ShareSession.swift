@@ -57,26 +57,41 @@ final class ShareSession: DrivenSession, Contestant {
     self.backend = backend
     self.number = number
     self.settings = settings
-    do throws(FrontendError) {
-      connection = try FrontendConnection(path: backend.socketPath, timeoutNanoseconds: Self.timeoutNanoseconds)
+    (connection, client, lanes, forgets) = try backend.setUp { (peer) throws(HumanError) in
+      try Self.attach(peer, settings)
+    }
+    client.timeoutNanoseconds = Self.timeoutNanoseconds
+  }
+
+  /// Everything up to the first request of a guest.
+  private static func attach(_ peer: Backend, _ settings: ShareSettings) throws(HumanError) -> (
+    FrontendConnection, FuseClient, lanes: [FuseLane], forgets: FuseLane
+  ) {
+    let connection = try peer.connect()
+    let driver = try peer.talking { () throws(FrontendError) in
       let perLane = Self.slotCount * (Self.slotByteCount + (16 << 10))
       let ram = try GuestRAM(byteCount: settings.queues * perLane + (16 << 20))
       var wishes = DriverWishes()
       wishes.queueSize = Self.queueSize
       wishes.queueCount = 1 + settings.queues
       wishes.takesFewerQueues = true
-      let driver = try VhostUserDriver(connection, ram: ram, wishes: wishes)
-      try driver.start()
-      client = FuseClient(driver)
-      client.timeoutNanoseconds = Self.timeoutNanoseconds
-      let sizes = [Int](repeating: Self.slotByteCount, count: Self.slotCount)
-      lanes = try client.requests.map { (queue) throws(FrontendError) in try FuseLane(queue, dataByteCounts: sizes) }
-      forgets = try FuseLane(
-        client.highPriority, dataByteCounts: [Int](repeating: 0, count: Self.forgetSlotCount))
-    } catch {
-      throw .failure("\(backend.spec.name) is no share to measure: \(error)\(backend.lastWords)")
+      return try VhostUserDriver(connection, ram: ram, wishes: wishes)
     }
-    try orFail("INIT") { () throws(FuseError) in _ = try client.initialize(Self.offered) }
+    try peer.expectShare(driver)
+    let client = FuseClient(driver)
+    client.timeoutNanoseconds = connection.timeoutNanoseconds
+    let lanes = try peer.talking { () throws(FrontendError) in
+      try driver.start()
+      let sizes = [Int](repeating: Self.slotByteCount, count: Self.slotCount)
+      return (
+        try client.requests.map { (queue) throws(FrontendError) in try FuseLane(queue, dataByteCounts: sizes) },
+        try FuseLane(client.highPriority, dataByteCounts: [Int](repeating: 0, count: Self.forgetSlotCount))
+      )
+    }
+    do throws(FuseError) { _ = try client.initialize(Self.offered) } catch {
+      throw .failure(peer.sentence("INIT", error))
+    }
+    return (connection, client, lanes.0, lanes.1)
   }
 
   var name: String { backend.spec.name }
@@ -90,7 +105,8 @@ final class ShareSession: DrivenSession, Contestant {
       return try body()
     } catch {
       if isGone { throw failure(.closed) }
-      throw .failure("\(backend.spec.name): \(what) failed: \(error)\(backend.lastWords)")
+      let peer = Backend(socket: backend.socketPath, timeoutSeconds: Int(Self.timeoutNanoseconds / 1_000_000_000))
+      throw .failure("\(backend.spec.name): \(peer.sentence(what, error))\(backend.lastWords)")
     }
   }
 

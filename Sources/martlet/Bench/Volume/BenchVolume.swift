@@ -10,13 +10,12 @@ struct BenchVolume: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "volume", abstract: "Measures volumes (virtio-blk).",
     discussion: """
-      Starts martlet-blk and every --rival on an image each, all with the same bytes, and drives them in turn, request \
-      by request, through virtqueues of its own. A rival that is called qemu-storage-daemon gets that program's command \
-      line, any other one --socket-path, --blk-file and --num-queues. Modes: direct (O_DIRECT on the disk of --dir), \
-      cached (the page cache, warm), tmpfs (an image in --memory-dir), null (qemu-storage-daemon serves a device of \
-      nothing, ours a warm page cache), threads (qemu-storage-daemon without io_uring; give ours the option for that \
-      with --ours-args). With --socket, a backend that runs already is measured; it has to serve --file-mib that may be \
-      overwritten.
+      Starts martlet-blk and every --rival on an image each, all with the same bytes, and drives them in turn, \
+      request by request, through virtqueues of its own. A rival that is called qemu-storage-daemon gets that \
+      program's command line, any other one --socket-path and --blk-file. Modes: direct (O_DIRECT on the disk of \
+      --dir), cached (the page cache, warm), tmpfs (an image in --memory-dir), null (qemu-storage-daemon serves a \
+      device of nothing, ours a warm page cache), threads (as direct, without io_uring). With --socket, a backend \
+      that runs already is measured; it has to serve --file-mib that may be overwritten.
       """)
 
   @Option(help: ArgumentHelp("Our backend; default: martlet-blk beside this program.", valueName: "program"))

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a block backend is told to serve an image. qemu-storage-daemon has a command line of its own; all others are
-// taken to know QEMU's conventions for backend programs (docs/interop/vhost-user.rst), as martlet-blk does.
+// taken to know QEMU's conventions for backend programs (docs/interop/vhost-user.rst), as martlet-blk does with more
+// options.
 
 internal import Linux
 
@@ -22,11 +23,14 @@ struct VolumeStarter {
       return try RunningBackend(spec, in: folder, number: number) { _ in [] }
     }
     let isDaemon = spec.name.hasPrefix(Self.daemon) || program.hasSuffix(Self.daemon)
+    let isMartlet = program.hasSuffix("martlet-blk")
     return try RunningBackend(spec, in: folder, number: number) { socket in
       isDaemon
         ? daemonArguments(socket, image, mode)
-        : ["--socket-path=\(socket)", "--blk-file=\(image)", "--num-queues=\(queues)"]
-          + (mode.isDirect ? ["--direct"] : [])
+        : ["--socket-path=\(socket)", "--blk-file=\(image)"]
+          + (isMartlet ? ["--num-queues=\(queues)", "--queue-size=\(VolumeSession.queueSize)"] : [])
+          + (isMartlet && mode.isDirect ? ["--direct"] : [])
+          + (isMartlet && mode == .threads ? ["--engine=threads"] : [])
     }
   }
 

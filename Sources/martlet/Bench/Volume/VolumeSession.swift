@@ -26,15 +26,26 @@ final class VolumeSession: DrivenSession, Contestant {
   private static let slotByteCount = (128 << 10) + (4 << 10)
   private static let smallByteCount = 8 << 10
   private static let misalignment = 8
-  private static let queueSize = 256
-  private static let timeoutNanoseconds: Int64 = 30_000_000_000
+  static let queueSize = 256
 
   init(_ backend: RunningBackend, _ settings: ShareSettings) throws(HumanError) {
     self.backend = backend
     self.settings = settings
-    let capacity: UInt64
-    do throws(FrontendError) {
-      connection = try FrontendConnection(path: backend.socketPath, timeoutNanoseconds: Self.timeoutNanoseconds)
+    let connected = try backend.setUp { (peer) throws(HumanError) in try Self.attach(peer, settings) }
+    (connection, lanes, unaligned) = (connected.connection, connected.lanes, connected.unaligned)
+    byteCount = min(Int(clamping: connected.capacity), Int.max / 512) * 512
+    guard byteCount >= settings.fileByteCount else {
+      throw .failure(
+        "the volume of \(backend.spec.name) is too small: \(byteCount >> 20) of \(settings.fileByteCount >> 20) MiB; "
+          + "give its size with --file-mib")
+    }
+  }
+
+  private static func attach(_ peer: Backend, _ settings: ShareSettings) throws(HumanError) -> (
+    connection: FrontendConnection, capacity: UInt64, lanes: [BlockLane], unaligned: BlockLane
+  ) {
+    let connection = try peer.connect()
+    let driver = try peer.talking { () throws(FrontendError) in
       let perLane = Self.slotCount * (Self.slotByteCount + (8 << 10)) + (2 << 20)
       let ram = try GuestRAM(byteCount: settings.queues * perLane + (16 << 20))
       var wishes = DriverWishes()
@@ -43,24 +54,20 @@ final class VolumeSession: DrivenSession, Contestant {
       wishes.takesFewerQueues = true
       // A driver that cannot flush gets writes that are safe when they are answered: no system boots like that.
       wishes.features.insert(.device(BlockFeatureBit.flush))
-      let driver = try VhostUserDriver(connection, ram: ram, wishes: wishes)
+      return try VhostUserDriver(connection, ram: ram, wishes: wishes)
+    }
+    guard let first = driver.queues.first else {
+      throw .failure("the backend at '\(peer.socket)' is no volume: it has no queue; see martlet inspect")
+    }
+    return try peer.talking { () throws(FrontendError) in
       let config = try driver.config(count: 60)
-      capacity = config.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
       try driver.start()
-      lanes = try driver.queues.map { (queue) throws(FrontendError) in
+      let lanes = try driver.queues.map { (queue) throws(FrontendError) in
         try BlockLane(queue, depth: Self.slotCount, dataByteCount: Self.slotByteCount)
       }
-      unaligned = try BlockLane(
-        driver.queues[0], depth: Self.unalignedSlotCount, dataByteCount: Self.smallByteCount,
-        misalignment: Self.misalignment)
-    } catch {
-      throw .failure("\(backend.spec.name) is no volume to measure: \(error)\(backend.lastWords)")
-    }
-    byteCount = min(Int(clamping: capacity), Int.max / 512) * 512
-    guard byteCount >= settings.fileByteCount else {
-      throw .failure(
-        "the volume of \(backend.spec.name) is too small: \(byteCount >> 20) of \(settings.fileByteCount >> 20) MiB; "
-          + "give its size with --file-mib")
+      let unaligned = try BlockLane(
+        first, depth: Self.unalignedSlotCount, dataByteCount: Self.smallByteCount, misalignment: Self.misalignment)
+      return (connection, config.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }, lanes, unaligned)
     }
   }
 

@@ -1,0 +1,88 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What displays and people ask of the device, from any thread. None of these calls waits for the guest, except a
+// screenshot, which waits for the end of a frame and not for long.
+
+internal import GPUProtocol
+internal import Linux
+internal import Synchronization
+internal import Wire
+
+extension GraphicsDevice {
+  /// From now on the mailbox hears of every change; first of everything that is shown already.
+  public func attach(_ mailbox: Mailbox) {
+    lock.withLock { _ in
+      core.mailboxes.append(mailbox)
+      for (index, scanout) in core.scanouts.enumerated() {
+        mailbox.post(index) { note in
+          note.hasNewMode = scanout.source != nil
+          note.hasNewCursor = scanout.cursor.isVisible
+          note.damage = Rectangle(x: 0, y: 0, width: scanout.part.width, height: scanout.part.height)
+          if scanout.source == nil { note.damage = Rectangle(x: 0, y: 0, width: 0, height: 0) }
+        }
+      }
+    }
+  }
+
+  public func detach(_ mailbox: Mailbox) {
+    lock.withLock { _ in core.mailboxes.removeAll { $0 === mailbox } }
+  }
+
+  /// What a scanout shows now; nil while it is off.
+  public func source(of scanout: Int) -> PixelSource? {
+    lock.withLock { _ in core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].source : nil }
+  }
+
+  public func cursor(of scanout: Int) -> Cursor {
+    lock.withLock { _ in core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].cursor : Cursor() }
+  }
+
+  public var scanouts: [ScanoutReport] {
+    lock.withLock { _ in
+      core.scanouts.enumerated().map { index, scanout in
+        ScanoutReport(
+          index: index, width: scanout.width, height: scanout.height, shownWidth: scanout.source?.width,
+          shownHeight: scanout.source?.height, flushCount: scanout.flushCount)
+      }
+    }
+  }
+
+  /// How long a screenshot waits for the flush that ends a frame.
+  private static let framePatienceMilliseconds = 50
+
+  /// The picture of a scanout, a whole frame: not while the guest is between transferring and flushing, and copied
+  /// while no command runs. Nil while the scanout is off.
+  public func screenshot(_ scanout: Int) -> Frame? {
+    for _ in 0..<GraphicsDevice.framePatienceMilliseconds {
+      let isBetween = lock.withLock { _ in
+        core.scanouts.indices.contains(scanout)
+          && core.resources[core.scanouts[scanout].resourceID]?.isBetweenFrames == true
+      }
+      if !isBetween { break }
+      _ = Poll.wait(nil, nil, timeoutNanoseconds: 1_000_000)
+    }
+    return lock.withLock { _ in
+      guard core.scanouts.indices.contains(scanout), let source = core.scanouts[scanout].source else { return nil }
+      return Frame(source)
+    }
+  }
+
+  /// Gives a screen another size: the guest is told and usually follows. False if there is no such screen, or the size
+  /// is none of `GraphicsOptions.sizes`.
+  public func resize(_ scanout: Int, width: Int, height: Int) -> Bool {
+    guard lock.withLock({ _ in core.resize(scanout, width: width, height: height) }) else { return false }
+    announceConfiguration()
+    return true
+  }
+
+  /// How often each command came.
+  public var commandCounts: [CommandReading] { lock.withLock { _ in core.counters.readings } }
+
+  /// Bytes that transfers have copied from the guest.
+  public var transferredByteCount: UInt64 { lock.withLock { _ in core.counters.transferredBytes } }
+
+  /// Host memory that the guest's resources take, as the limit counts it; and how many there are.
+  public var memoryInUse: Int { lock.withLock { _ in core.budget.used } }
+  public var resourceCount: Int { lock.withLock { _ in core.resources.count } }
+}

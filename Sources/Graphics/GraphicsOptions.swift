@@ -1,0 +1,25 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import GPUProtocol
+
+/// What a graphics device is told when it is made.
+public struct GraphicsOptions: Sendable {
+  /// Screens, 1 to 16.
+  public var scanoutCount = 1
+  /// What each screen says its size is until somebody resizes it.
+  public var width = 1280
+  public var height = 800
+  /// Offer an EDID per screen.
+  public var edid = true
+  /// Most bytes of the host's memory for what the guest makes.
+  public var memoryLimit = GraphicsOptions.defaultMemoryLimit
+
+  /// 512 MiB: fifteen pictures of 3840x2160.
+  public static let defaultMemoryLimit = 512 << 20
+  public static let scanoutCounts = 1...GPULimits.scanouts
+  /// Width and height of a screen in pixels.
+  public static let sizes = 32...16384
+
+  public init() {}
+}

@@ -1,0 +1,72 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pixels to show, wherever they lie: in an image of the daemon or in the guest's memory, from where they are copied
+// once, into the display's own buffer. The value keeps what it needs alive, so that a display may take its time with it
+// while the guest goes on.
+
+internal import GPUProtocol
+internal import Linux
+public import Wire
+
+/// An image of the daemon: rows of four-byte pixels without gaps.
+struct PixelImage: Sendable {
+  let memory: AnonymousMemory
+  let width: Int
+  let height: Int
+  let format: PixelFormat
+
+  var stride: Int { width * PixelFormat.bytesPerPixel }
+}
+
+/// The picture of one scanout.
+public struct PixelSource: Sendable {
+  enum Storage: Sendable {
+    case image(AnonymousMemory)
+    case guest(GuestBacking)
+  }
+
+  let storage: Storage
+  public let width: Int
+  public let height: Int
+  let format: PixelFormat
+  /// From one row to the next, in bytes.
+  let stride: Int
+  /// Of the first pixel, in bytes.
+  let offset: Int
+
+  /// Copies a part into `target` as 0xAARRGGBB pixels (little-endian), which begins with the part's first pixel and has
+  /// `stride` bytes from row to row. The part is clipped to the picture.
+  /// - Returns: bytes copied.
+  @discardableResult
+  public func copy(_ part: Rectangle, into target: Segment, stride targetStride: Int) -> Int {
+    let part = part.intersection(Rectangle(x: 0, y: 0, width: width, height: height))
+    if part.isEmpty { return 0 }
+    let rowByteCount = part.width * PixelFormat.bytesPerPixel
+    let start = offset + part.y * stride + part.x * PixelFormat.bytesPerPixel
+    // One copy instead of many where there are no gaps on either side.
+    let isWhole = rowByteCount == stride && rowByteCount == targetStride
+    let rows = isWhole ? 1 : part.height
+    let byteCount = isWhole ? rowByteCount * part.height : rowByteCount
+    var copied = 0
+    switch storage {
+    case .image(let memory):
+      let pixels = memory.segment
+      for row in 0..<rows {
+        let to = target.dropFirst(row * targetStride).prefix(byteCount)
+        guard to.copy(from: pixels.dropFirst(start + row * stride).prefix(byteCount)) else { return copied }
+        format.makeNative(to)
+        copied += byteCount
+      }
+    case .guest(let backing):
+      var walk = GuestBacking.Walk(backing, at: start)
+      for row in 0..<rows {
+        let to = target.dropFirst(row * targetStride).prefix(byteCount)
+        guard walk.copy(from: start + row * stride, into: to) else { return copied }
+        format.makeNative(to)
+        copied += byteCount
+      }
+    }
+    return copied
+  }
+}

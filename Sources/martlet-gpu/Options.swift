@@ -1,0 +1,135 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line. This file declares and checks; nothing of the host is looked at.
+
+internal import ArgumentParser
+internal import Daemon
+internal import Graphics
+internal import Linux
+
+/// A size as people write it: 1920x1080.
+struct ScreenSize: ExpressibleByArgument, Equatable {
+  var width: Int
+  var height: Int
+
+  init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
+
+  init?(argument: String) {
+    let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false)
+    guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]) else { return nil }
+    self.init(width: width, height: height)
+  }
+}
+
+/// A number of bytes with an optional unit: 268435456, 256M, 1G.
+struct ByteCount: ExpressibleByArgument, Equatable {
+  var bytes: Int
+
+  init(bytes: Int) {
+    self.bytes = bytes
+  }
+
+  init?(argument: String) {
+    var digits = argument.uppercased()[...]
+    for suffix in ["IB", "B"] where digits.hasSuffix(suffix) { digits = digits.dropLast(suffix.count) }
+    let shifts: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+    var shift = 0
+    if let unit = digits.last, let known = shifts[unit] {
+      shift = known
+      digits = digits.dropLast()
+    }
+    guard let number = Int(digits), number >= 0, number <= Int.max >> shift else { return nil }
+    bytes = number << shift
+  }
+}
+
+enum OnOff: String, ExpressibleByArgument, CaseIterable {
+  case on
+  case off
+}
+
+struct Options: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "martlet-gpu",
+    abstract: "Gives virtual machines screens (virtio-gpu over vhost-user).",
+    usage: "martlet-gpu --socket-path <path> [options]",
+    discussion: """
+      Two-dimensional graphics, guest blobs, cursors and up to 16 screens, for any frontend that attaches a plain \
+      vhost-user device. SIGTERM and SIGINT end it, SIGUSR1 writes counters to the log.
+      """,
+    version: "\(MartletGPU.program.name) \(MartletGPU.program.version)")
+
+  @OptionGroup(title: "Daemon") var common: CommonOptions
+
+  @Option(
+    name: [.customLong("scanouts"), .customLong("max-outputs")],
+    help: ArgumentHelp("Number of screens, 1 to 16.", valueName: "count"))
+  var scanouts = 1
+
+  @Option(help: ArgumentHelp("Size of each screen in pixels.", valueName: "WxH"))
+  var size = ScreenSize(width: 1280, height: 800)
+
+  @Option(help: ArgumentHelp("Identify each screen to the guest by an EDID: on or off.", valueName: "on|off"))
+  var edid = OnOff.on
+
+  @Option(
+    name: .customLong("memory-limit"),
+    help: ArgumentHelp(
+      "Most memory of the host for what the guest draws into; K, M and G may follow. Default: 512M.",
+      valueName: "bytes"))
+  var memoryLimit = ByteCount(bytes: GraphicsOptions.defaultMemoryLimit)
+
+  func graphicsOptions() throws(HumanError) -> GraphicsOptions {
+    var options = GraphicsOptions()
+    guard GraphicsOptions.scanoutCounts.contains(scanouts) else {
+      throw .usage("--scanouts needs a number from 1 to 16, not \(scanouts)")
+    }
+    let sizes = GraphicsOptions.sizes
+    guard sizes.contains(size.width), sizes.contains(size.height) else {
+      throw .usage(
+        "--size needs a width and a height from \(sizes.lowerBound) to \(sizes.upperBound), "
+          + "not \(size.width)x\(size.height)")
+    }
+    guard memoryLimit.bytes >= 1 << 20 else {
+      throw .usage("--memory-limit needs at least 1M, not \(memoryLimit.bytes) bytes")
+    }
+    options.scanoutCount = scanouts
+    options.width = size.width
+    options.height = size.height
+    options.edid = edid == .on
+    options.memoryLimit = memoryLimit.bytes
+    return options
+  }
+
+  /// Everything that the command line says, checked.
+  func plan(_ program: Program) throws(HumanError) -> DaemonPlan {
+    let options = try graphicsOptions()
+    let listener: ListenerSource
+    if let fd = common.fd {
+      listener = .descriptor(fd)
+    } else if let path = common.socketPath ?? common.deprecatedSocket {
+      listener = .path(path)
+    } else if CurrentProcess.environment("LISTEN_FDS") != nil {
+      listener = .passed(name: "")
+    } else {
+      throw .usage("no socket to listen on; give --socket-path or --fd")
+    }
+    let service = Service(name: "gpu", listener: listener, source: nil) { _ in
+      let device = GraphicsDevice(options)
+      return ServedDevice(device, verbs: ScreenVerbs.all(device)) {
+        device.commandCounts.map { OperationReading(name: $0.name, count: $0.count, errors: $0.failures) }
+      }
+    }
+    // QEMU's conventions: a backend program serves one frontend and ends.
+    return DaemonPlan(program: program, services: [service], common: common, onDisconnect: .exit)
+  }
+
+  /// For --dry-run.
+  var description: String {
+    "screens: \(scanouts) of \(size.width)x\(size.height), edid \(edid.rawValue), memory limit \(memoryLimit.bytes)\n"
+  }
+}
