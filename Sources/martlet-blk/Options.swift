@@ -31,7 +31,8 @@ struct Options: ParsableCommand {
       """,
     discussion: """
       A list of volumes (--volume) runs in one process; options beside it hold for each volume unless it says \
-      otherwise. SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to the log.
+      otherwise. SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to \
+      the log.
       """,
     version: "\(MartletBlk.program.name) \(MartletBlk.program.version)")
 

@@ -52,6 +52,8 @@ final class VolumeSession: DrivenSession, Contestant {
       wishes.queueSize = Self.queueSize
       wishes.queueCount = settings.queues
       wishes.takesFewerQueues = true
+      // A driver that cannot flush gets writes that are safe when they are answered: no system boots like that.
+      wishes.features.insert(.device(BlockFeatureBit.flush))
       return try VhostUserDriver(connection, ram: ram, wishes: wishes)
     }
     guard let first = driver.queues.first else {
