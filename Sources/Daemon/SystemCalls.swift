@@ -21,9 +21,10 @@ public enum SystemCalls {
     "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill", "tkill",
   ]
 
-  /// Eventfds, the log, polling.
+  /// Eventfds, the log, polling; fstatfs tells the page size of a guest's memory file.
   private static let descriptors = [
-    "close", "dup", "dup2", "dup3", "eventfd2", "fcntl", "fstat", "lseek", "memfd_create", "newfstatat", "poll",
+    "close", "dup", "dup2", "dup3", "eventfd2", "fcntl", "fstat", "fstatfs", "lseek", "memfd_create", "newfstatat",
+    "poll",
     "ppoll", "read", "readv", "write", "writev", "ftruncate",
   ]
 
