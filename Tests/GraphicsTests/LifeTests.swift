@@ -71,7 +71,7 @@ struct LifeTests {
       guestAddress: 1 << 32, byteCount: 1 << 20, userAddress: 0x7e00_0000_0000)
     try bench.driver.plug(layout)
     let picture = Picture.noise(width: 64, height: 64)
-    let plugged = try #require(bench.ram.buffer(at: 1 << 32, count: picture.bytes.count))
+    let plugged = try bench.ram.allocate(1 << 20, region: 1).part(from: 0, count: picture.bytes.count)
     plugged.segment.copy(picture.bytes)
     let other = try bench.show(picture, id: 1)
     #expect(try bench.client.createBlob(2, byteCount: UInt64(picture.bytes.count), [plugged]) == .okNoData)
