@@ -10,8 +10,8 @@ internal import Virtio
 internal import Wire
 
 extension Worker {
-  /// Fewer writes than this, beside one, are faster one after the other: what the kernel has left to do when the disk is
-  /// done with a write is done by the thread that waits for it, or else by a worker thread that has to be woken.
+  /// Fewer writes than this, beside one, are faster one after the other: what the kernel has left to do when the disk
+  /// is done with a write is done by the thread that waits for it, or else by a worker thread that has to be woken.
   private static let leastWriters = 4
 
   /// Begins the request's transfer if it is one for io_uring; the chain is then in flight and another is in its place.

@@ -8,9 +8,9 @@ internal import Wire
 
 enum ShareFiles {
   static let bufferedFile = "buffered.bin"
-  /// Written page by page, so that it is cached in single pages. ext4 of Linux 6.16 and newer caches what was written in
-  /// large pieces in folios of up to megabytes, and for each small write to one it walks all buffer heads of it: that
-  /// takes five times as long as the write and would be all that is measured of a backend.
+  /// Written page by page, so that it is cached in single pages. ext4 of Linux 6.16 and newer caches what was written
+  /// in large pieces in folios of up to megabytes, and for each small write to one it walks all buffer heads of it:
+  /// that takes five times as long as the write and would be all that is measured of a backend.
   static let pagedFile = "paged.bin"
   /// Apart from the others: direct writes throw cached pages away.
   static let directFile = "direct.bin"
