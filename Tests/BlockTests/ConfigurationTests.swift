@@ -14,7 +14,7 @@ import Wire
 /// - it says what the image is, and as many bytes come as were asked for;
 /// - when the image's size changes the guest is told, and requests are checked against the new size;
 /// - a driver that cannot flush, or chose write-through, finds its writes safe when they are answered.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct ConfigurationTests {
   @Test(arguments: Way.all)
   func saysWhatTheImageIs(_ way: Way) throws {

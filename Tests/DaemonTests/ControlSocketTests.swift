@@ -8,7 +8,7 @@ import Testing
 
 /// The control socket of a running daemon, sandbox and seccomp filter included. Invariants: one line, one answer, then
 /// the end; it is the owner's alone and gone at the end; no client can keep another one out for long.
-@Suite(.timeLimit(.minutes(2))) struct ControlSocketTests {
+@Suite(.timeLimit(.minutes(10))) struct ControlSocketTests {
   private let directory: TemporaryDirectory
   private let socket: String
   private let control: String

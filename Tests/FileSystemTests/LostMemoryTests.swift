@@ -11,7 +11,7 @@ import Wire
 
 /// A frontend that truncates its guest memory while the share works on requests in it. Invariants: the share lives and
 /// serves the next frontend; nothing of the old one is left; no byte is written to a file that the guest did not send.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct LostMemoryTests {
   private static let piece = 64 << 10
   private static let pieces = 12

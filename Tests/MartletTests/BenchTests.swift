@@ -8,7 +8,7 @@ import Testing
 /// Invariants: every bench runs on tiny inputs, so that it cannot rot; what it writes is what programs expect, read by
 /// a JSON reader of somebody else's; a run that ends early keeps what it measured, says one sentence, and leaves no
 /// process, mount or file behind.
-@Suite(.serialized, .enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(5)))
+@Suite(.serialized, .enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
 struct BenchTests {
   /// The shortest run that measures anything; ours against itself.
   static let tiny = [

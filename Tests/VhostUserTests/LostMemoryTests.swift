@@ -30,7 +30,7 @@ final class LineLog: SessionLog {
 
 /// A frontend that truncates the file behind memory that it has shared. Invariants: the process lives; that frontend is
 /// cut off, with one line in the log; the next one is served; another session of the process notices nothing.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct LostMemoryTests {
   /// An endpoint on a socket of its own, with a log.
   private final class House {
