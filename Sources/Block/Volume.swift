@@ -26,6 +26,8 @@ final class Volume: Sendable {
   private let throughNow = Atomic<Bool>(false)
   private let accepted = Mutex<VirtioFeatures>([])
   private let host = Mutex<(any DeviceHost)?>(nil)
+  /// The size has changed and no driver was told.
+  private let untold = Atomic<Bool>(false)
   private let reports = ReportLimit()
 
   /// Ranges of one request, and sectors of one range, that a driver may give.
@@ -168,6 +170,11 @@ final class Volume: Sendable {
 
   func attach(_ newHost: any DeviceHost) {
     host.withLock { $0 = newHost }
+    tellIfUntold(newHost)
+  }
+
+  private func tellIfUntold(_ host: any DeviceHost) {
+    if untold.exchange(false, ordering: .sequentiallyConsistent) { host.configurationChanged() }
   }
 
   /// Looks whether the image has another size now, and tells the guest if so. From any thread.
@@ -178,7 +185,9 @@ final class Volume: Sendable {
     let count = size / 512
     if sectors.exchange(count, ordering: .relaxed) != count {
       report("the image '\(image.path)' has \(count * 512) bytes now")
-      host.withLock { $0 }?.configurationChanged()
+      // Now, or as soon as there is a driver: it may have read the old size already.
+      untold.store(true, ordering: .sequentiallyConsistent)
+      if let host = host.withLock({ $0 }) { tellIfUntold(host) }
     }
     return size
   }

@@ -127,7 +127,7 @@ public enum Lifecycle {
     let surroundings: SandboxRoots
     do throws(SandboxError) { surroundings = try plan.sandboxPlan.enter() } catch { throw .failure(error.message) }
     for stray in strays { stray.close() }
-    CurrentProcess.limitAllocatorArenas(4)
+    CurrentProcess.limitAllocatorArenas(1)
     // The guest says what mode a new file gets.
     ThreadIdentity.setFileModeMask(0)
     let services = try makeServices(plan, sockets.services, surroundings, limit, log)

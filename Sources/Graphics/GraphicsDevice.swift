@@ -45,6 +45,8 @@ public final class GraphicsDevice: Device {
   let core: Core
   private let offersEDID: Bool
   private let host = Mutex<(any DeviceHost)?>(nil)
+  /// The configuration has changed and no driver was told.
+  private let untold = Atomic<Bool>(false)
 
   public init(_ options: GraphicsOptions = GraphicsOptions()) {
     precondition(GraphicsOptions.scanoutCounts.contains(options.scanoutCount), "1 to 16 scanouts")
@@ -92,6 +94,7 @@ public final class GraphicsDevice: Device {
 
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {
     self.host.withLock { $0 = host }
+    tellIfUntold(host)
     // Only control commands name guest addresses.
     guard index == GraphicsDevice.controlQueue else { return }
     let memory = queue.memory
@@ -103,8 +106,13 @@ public final class GraphicsDevice: Device {
     try lanes[index].serve(&queue, &lanes[index].chain, self)
   }
 
-  /// Tells the driver that the configuration space says something else.
+  /// Tells the driver that the configuration space says something else: now, or as soon as there is one.
   func announceConfiguration() {
-    host.withLock { $0 }?.configurationChanged()
+    untold.store(true, ordering: .sequentiallyConsistent)
+    if let host = host.withLock({ $0 }) { tellIfUntold(host) }
+  }
+
+  private func tellIfUntold(_ host: any DeviceHost) {
+    if untold.exchange(false, ordering: .sequentiallyConsistent) { host.configurationChanged() }
   }
 }

@@ -38,8 +38,9 @@ public enum CurrentProcess {
     try checked(clinux_prctl(setNoNewPrivileges, 1, 0))
   }
 
-  /// Bounds the memory that malloc sets aside for threads. Without a bound glibc asks /sys for the number of processors
-  /// when the ninth thread allocates, and a filter that forbids openat(2) ends the process.
+  /// How many areas of memory malloc keeps, so that threads do not wait for each other. Without a bound glibc asks /sys
+  /// for the number of processors when the ninth thread allocates, and where it has more than one it asks
+  /// /proc/sys/vm when it gives memory of another back: a filter that forbids openat(2) would end the process.
   public static func limitAllocatorArenas(_ count: Int) {
     clinux_limit_arenas(Int32(count))
   }

@@ -10,7 +10,8 @@ internal import Linux
 extension Options {
   /// What the command line asks for, checked; nothing of the host was looked at yet.
   func volumes() throws(HumanError) -> [VolumePlan] {
-    var template = VolumePlan(image: what.file ?? "", listener: listener(), options: VolumeOptions(name: ""))
+    var template = VolumePlan(
+      image: what.file ?? "", listener: listener(), options: VolumeOptions(name: ""), wishes: ImageWishes(image))
     template.options.readOnly = volume.readOnly
     template.options.serial = volume.serial
     template.options.direct = volume.direct

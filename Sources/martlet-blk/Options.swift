@@ -39,6 +39,7 @@ struct Options: ParsableCommand {
   @OptionGroup(title: "What to serve") var what: WhatToServe
   @OptionGroup(title: "Daemon") var common: CommonOptions
   @OptionGroup(title: "Volume") var volume: VolumeFlags
+  @OptionGroup(title: "Image") var image: ImageFlags
 
   /// The command line with what the option parser does not know made plain: `--direct` alone is `--direct=on`.
   static func plain(_ arguments: [String]) -> [String] {

@@ -12,6 +12,7 @@ struct VolumePlan {
   var image: String
   var listener: ListenerSource
   var options: VolumeOptions
+  var wishes: ImageWishes
 
   /// Sets an option of a volume by its name ("direct", "num-queues"); false if there is none of this name.
   mutating func set(_ name: String, _ value: String?) throws(HumanError) -> Bool {
@@ -33,6 +34,21 @@ struct VolumePlan {
     case ("block-size", let text?):
       guard let size = Int(text) else { throw .usage("block-size in --volume needs a number, not '\(text)'") }
       try set(blockSize: size, in: "block-size in --volume")
+    default: return try setWish(name, value)
+    }
+    return true
+  }
+
+  private mutating func setWish(_ name: String, _ value: String?) throws(HumanError) -> Bool {
+    switch (name, value) {
+    case ("create", nil): wishes.creates = true
+    case ("size", let text?): wishes.size = text
+    case ("fs-type", let type?): wishes.fileSystem = type
+    case ("label", let label?): wishes.label = label
+    case ("mkfs-arg", let argument?): wishes.makeArguments.append(argument)
+    case ("preallocate", nil): wishes.isPreallocated = true
+    case ("format", let format?): wishes.format = format
+    case ("locking", _): wishes.locks = try choose(value, name) as Locking == .on
     default: return false
     }
     return true
@@ -79,15 +95,20 @@ struct VolumePlan {
     if let serial = options.serial, !(1...20).contains(serial.utf8.count) {
       throw .usage("the serial number '\(serial)' has \(serial.utf8.count) bytes; give one of 1 to 20 bytes")
     }
+    _ = try wishes.recipe()
   }
 
-  /// Opens the image as it is served, outside of the sandbox.
+  /// Makes the image if that is wished, opens it as it is served and locks it: all of it outside of the sandbox.
   func openImage() throws(HumanError) -> Image {
+    try wishes.makeIfMissing(image)
+    let opened: Image
     do throws(VolumeError) {
-      return try Image(path: image, readOnly: options.readOnly, direct: options.direct)
+      opened = try Image(path: image, readOnly: options.readOnly, direct: options.direct)
     } catch {
       throw .failure(error.message)
     }
+    try wishes.lock(opened)
+    return opened
   }
 
   /// The service that room Daemon runs; nil for the image only describes it.

@@ -52,6 +52,13 @@ import Testing
     Row("--volume image=/x,socket=s,queue-size=3", 2, "queue-size in --volume needs a power of two"),
     Row("--volume image=/x,fd=no", 2, "needs a descriptor number, not 'no'"),
     Row("--volume image=/x,socket=s --volume image=/y,socket=s", 2, "two volumes have the socket 's'"),
+    Row("\(base) --size=1G", 2, "say how to make an image; add --create"),
+    Row("\(base) --create", 2, "add --size"),
+    Row("\(base) --create --size=5", 2, "--size"),
+    Row("\(base) --create --size=1M --label=x", 2, "--label needs a file system; add --fs-type"),
+    Row("\(base) --format=qcow2", 2, "--format qcow2 is not served"),
+    Row("\(base) --locking=maybe", 2, "give one of 'on' or 'off'"),
+    Row("--volume image=/x,socket=s,locking=maybe", 2, "locking in --volume cannot be 'maybe'"),
     // The host.
     Row("--blk-file=/nowhere/at/all --socket-path=\(never)", 1, "does not exist; create it"),
     Row("--blk-file=/usr --socket-path=\(never)", 1, "is a directory; give an image file"),
@@ -164,6 +171,39 @@ import Testing
     #expect(try Probe.features(at: place.file("s")) != 0)
     program.send(SIGTERM)
     #expect(try await program.wait().code == 0)
+  }
+
+  @Test func aMissingImageIsMadeAndKeptForOneWriter() async throws {
+    let place = try Workplace()
+    let wishes = ["--blk-file=\(place.file("new"))", "--create", "--size=8M", "--fs-type=ext4", "--label=data"]
+    let program = try RunningProgram([Self.binary] + wishes + ["--socket-path=\(place.file("s"))"], in: place)
+    try await program.waitUntil("serving") { program.log.contains("] serving ") }
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: place.file("new")))
+    #expect(bytes.count == 8 << 20)
+    // ext4's superblock: magic number, volume name.
+    #expect(bytes[1024 + 0x38] == 0x53 && bytes[1024 + 0x39] == 0xEF)
+    #expect(bytes[(1024 + 0x78)..<(1024 + 0x7C)] == Data("data".utf8))
+
+    let rival = ["--blk-file=\(place.file("new"))", "--socket-path=\(place.file("t"))"]
+    let refused = try run(rival)
+    #expect(refused.code == 1 && refused.errorLines.count == 1, "\(refused.errors)")
+    #expect(refused.errors.contains("martlet-blk (process "), "the holder is named: \(refused.errors)")
+    #expect(!place.exists("t"))
+    #expect(try run(rival + ["--read-only"]).code == 1)
+    program.send(SIGTERM)
+    #expect(try await program.wait().code == 0)
+
+    // What is there is served as it is, whatever the wishes say.
+    let again = try RunningProgram(
+      [Self.binary] + wishes + ["--size=16M", "--read-only", "--socket-path=\(place.file("s"))"], in: place)
+    try await again.waitUntil("serving") { again.log.contains("] serving ") }
+    #expect(try Data(contentsOf: URL(fileURLWithPath: place.file("new"))) == bytes)
+    let reader = try RunningProgram([Self.binary] + rival + ["--read-only"], in: place)
+    try await reader.waitUntil("serving") { reader.log.contains("] serving ") }
+    for program in [again, reader] {
+      program.send(SIGTERM)
+      #expect(try await program.wait().code == 0)
+    }
   }
 
   @Test func severalVolumesAreServedByOneProcess() async throws {

@@ -79,7 +79,7 @@ public enum ImageLock {
 
   private static func noLocks(_ path: Path, _ error: Errno) -> ImageError {
     .failure(
-      "the image \(path) cannot be locked (\(error.message)); make sure that nothing else uses it, and turn locking off"
+      "the image \(path) cannot be locked (\(error.message)); make sure that nothing else uses it, and give --locking=off"
     )
   }
 
