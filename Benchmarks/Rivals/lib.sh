@@ -61,7 +61,8 @@ write_sources() {
   for list in /etc/apt/sources.list /etc/apt/sources.list.d/debian*; do
     [[ -f $list ]] || continue
     # Neither -updates nor -security: sid has none, and elsewhere the suite alone is enough for a rival.
-    sed -E "s/\b$codename-(updates|security|backports)\b//g; s/\b$codename\b/$suite/g" "$list" |
+    sed -E -e "/^[[:space:]]*deb(-src)?[[:space:]].*\b$codename-(updates|security|backports)\b/d" \
+      -e "s/\b$codename-(updates|security|backports)\b//g; s/\b$codename\b/$suite/g" "$list" |
       awk 'BEGIN { RS = ""; ORS = "\n\n" } !/\nSuites:[ \t]*(\n|$)/' >"$work/sources.d/${list##*/}"
   done
 }

@@ -29,10 +29,18 @@ final class Mailbox: Sendable {
   /// True if there are results. Costs a load.
   var hasLetters: Bool { waiting.load(ordering: .acquiring) > 0 }
 
+  /// Under one lock: who has seen a letter and holds the lock finds its signal too.
   func post(_ letter: Letter) {
-    letters.withLock { $0.append(letter) }
-    waiting.add(1, ordering: .releasing)
-    event.signal()
+    letters.withLock {
+      $0.append(letter)
+      waiting.add(1, ordering: .releasing)
+      event.signal()
+    }
+  }
+
+  /// Takes back the signals of all letters so far.
+  func drain() {
+    letters.withLock { _ in _ = event.drain() }
   }
 
   func take() -> Letter? {
@@ -83,7 +91,7 @@ final class Helpers: Sendable {
     let (volume, state) = (self.volume, self.state)
     do {
       // Never joined: it ends when the helpers are let go, and touches nothing but what it holds.
-      _ = try Thread(name: "blk-helper") { Helpers.run(volume, state) }
+      try Thread(name: "blk-helper") { Helpers.run(volume, state) }.letGo()
     } catch {
       let left = state.withLock { state in
         state.threads -= 1

@@ -18,6 +18,11 @@ extension LaneCore {
       statistics.countMalformed()
       return queue.complete(spare, written: 0)
     }
+    // More than any driver was told it may use. Each slot would keep the room for that many from then on.
+    guard spare.readable.count + writable.count <= 2 * mostVectors else {
+      statistics.countMalformed()
+      return answer(&queue, .ioError)
+    }
     guard let request = readHeader(spare.readable) else {
       statistics.countMalformed()
       return answer(&queue, .ioError)
@@ -186,6 +191,8 @@ extension LaneCore {
 
   /// Has a helper do all of a request.
   mutating func beginHelper(_ index: Int) {
+    // A helper goes through the gate itself and would wait there for this very request.
+    leaveGate(index)
     slots[index].work.step = .helper
     let work = slots[index].work
     var job = PlainJob(kind: work.type.plainKind)
@@ -200,6 +207,14 @@ extension LaneCore {
     }
     if hasRing { watchMailbox() }
     helpers.begin(job, slot: index, for: mailbox)
+  }
+
+  /// The blocks of a write of whole ones are everybody's again.
+  mutating func leaveGate(_ index: Int) {
+    let work = slots[index].work
+    guard work.isGated else { return }
+    volume.gate?.endWhole(Part.blocks(work.offset, work.byteCount, image.alignment.offset))
+    slots[index].work.isGated = false
   }
 
   func bounceMemory(_ number: Int) -> Segment {

@@ -18,10 +18,12 @@ extension LaneCore {
     if !image.isDirect { return beginStraight(index, window(index)) }
     let mask = image.alignment.offset - 1
     let isWhole = (Int(rest.offset) | rest.byteCount) & mask == 0
+    // Parts of blocks are read, changed and written by a helper, with nobody else in them; so is what a short write
+    // left of a block.
+    if work.isWrite, !isWhole { return beginHelper(index) }
     if work.isWrite, !work.isGated, let gate = volume.gate {
-      // Parts of blocks are read, changed and written by a helper, with nobody else in them.
       let blocks = Part.blocks(work.offset, work.byteCount, image.alignment.offset)
-      guard isWhole, gate.beginWhole(blocks) else { return beginHelper(index) }
+      guard gate.beginWhole(blocks) else { return beginHelper(index) }
       slots[index].work.isGated = true
     }
     let segments = window(index)
@@ -116,6 +118,8 @@ extension LaneCore {
 
   /// Requests that waited for bounce memory, as far as there is some now.
   mutating func beginWaiting(_ queue: inout Virtqueue) {
+    isBeginning = true
+    defer { isBeginning = false }
     while freeBounces.count > 0, let index = waiting.takeFirst() {
       if slots[index].work.type.carriesRanges {
         beginRanges(index, &queue)
@@ -140,7 +144,7 @@ extension LaneCore {
         completed(Int(completion.token), completion.result, &queue)
       }
     } else if mailbox.hasLetters {
-      mailbox.event.drain()
+      mailbox.drain()
     }
     while let letter = mailbox.take() {
       count &+= 1

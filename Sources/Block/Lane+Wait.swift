@@ -103,7 +103,8 @@ extension LaneCore {
     if !polls.controlStands { stand(File(raw: alarm.control), StandingPolls.Token.control) }
     polls.kickStands = true
     polls.controlStands = true
-    ring?.submitAndWait()
+    // What `reap` took while it looked for completions has woken nobody: the wish may be newer than its last look.
+    if polls.news.isEmpty { ring?.submitAndWait() } else { ring?.submit() }
     if ring?.unsubmitted == 0 { arena.reset() }
     let news = polls.news
     polls.news = []
@@ -139,14 +140,17 @@ extension LaneCore {
     while inFlight > 0 { _ = waitForAnswers(&queue) }
     queue.flush()
     guard hasRing else { return }
-    for (stands, token) in [
-      (polls.kickStands, StandingPolls.Token.kick), (polls.controlStands, StandingPolls.Token.control),
-      (polls.mailboxStands, StandingPolls.Token.mailbox),
-    ] where stands {
-      polls.endsExpected += 1
-      prepare { (ring: borrowing Ring) in ring.prepareEndOfPoll(token, token: StandingPolls.Token.end) }
-    }
-    while polls.standCount > 0 || polls.endsExpected > 0 { _ = waitForAnswers(&queue) }
+    // A poll that is being woken cannot be ended (EALREADY) and goes on: it is asked again until it has ended.
+    repeat {
+      for (stands, token) in [
+        (polls.kickStands, StandingPolls.Token.kick), (polls.controlStands, StandingPolls.Token.control),
+        (polls.mailboxStands, StandingPolls.Token.mailbox),
+      ] where stands {
+        polls.endsExpected += 1
+        prepare { (ring: borrowing Ring) in ring.prepareEndOfPoll(token, token: StandingPolls.Token.end) }
+      }
+      while polls.endsExpected > 0 { _ = waitForAnswers(&queue) }
+    } while polls.standCount > 0
     polls = StandingPolls()
   }
 }

@@ -60,6 +60,8 @@ struct LaneCore: ~Copyable {
   var free = FreeList(count: 0)
   /// Requests that wait for bounce memory.
   var waiting = WaitingLine(capacity: 1)
+  /// `beginWaiting` is at work: what ends meanwhile leaves the rest to its loop, because a guest chooses how many wait.
+  var isBeginning = false
   /// The chain that is looked at: it changes places with a slot's when the request goes in flight.
   var spare = Chain()
   var arena = SegmentArena(capacity: 2 * mostVectors)
@@ -132,7 +134,7 @@ struct LaneCore: ~Copyable {
   mutating func finish(_ index: Int, _ status: BlockStatus, _ queue: inout Virtqueue) {
     let work = slots[index].work
     if work.bounce >= 0 { freeBounces.give(work.bounce) }
-    if work.isGated { volume.gate?.endWhole(Part.blocks(work.offset, work.byteCount, image.alignment.offset)) }
+    leaveGate(index)
     inFlight &-= 1
     if work.isWrite { writesInFlight &-= 1 }
     statistics.count(work.type, byteCount: work.byteCount, failed: status != .ok)
@@ -146,7 +148,7 @@ struct LaneCore: ~Copyable {
     LaneCore.setStatus(writable, status)
     queue.complete(slots[index].chain, written: written)
     free.give(index)
-    if waiting.count > 0 { beginWaiting(&queue) }
+    if waiting.count > 0, !isBeginning { beginWaiting(&queue) }
   }
 
   /// As `finish`, for what the host refused.

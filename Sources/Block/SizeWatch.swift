@@ -30,9 +30,12 @@ final class SizeWatch: Sendable {
     }
     guard isNew else { return }
     let (volume, current) = (self.volume, self.current)
-    let thread = try? Thread(name: "blk-size") { SizeWatch.run(volume, current, number) }
-    // Without it the size is looked at when somebody asks for it.
-    if thread == nil { stop() }
+    do {
+      try Thread(name: "blk-size") { SizeWatch.run(volume, current, number) }.letGo()
+    } catch {
+      // Without it the size is looked at when somebody asks for it.
+      stop()
+    }
   }
 
   func stop() {

@@ -90,8 +90,9 @@ static int replace(uintptr_t address) {
       uintptr_t page = address - (address - r.start) % r.page;
       // Only this page: what a system call finds missing elsewhere shall go on being EFAULT, not zeroes in a file. The
       // whole range if the process has as many mappings as it may have (vm.max_map_count).
+      // Said first: nobody may find the zeroes without finding this.
+      __atomic_store_n(r.lost, 1, __ATOMIC_SEQ_CST);
       if (!put_zeroes(page, page + r.page) && !put_zeroes(r.start, r.end)) return 0;
-      __atomic_store_n(r.lost, 1, __ATOMIC_RELEASE);
       uint64_t one = 1;
       // A full counter is a signal that is there already.
       if (write(r.event, &one, sizeof one) < 0) {}

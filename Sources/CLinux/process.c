@@ -159,4 +159,6 @@ int clinux_group_id(const char *name, uint32_t *gid) {
 int clinux_supplementary_groups_clear(void) { RESULT(setgroups(0, NULL)); }
 unsigned clinux_umask(unsigned mask) { return umask(mask); }
 
+int clinux_thread_detach(uint64_t thread) { return -pthread_detach((pthread_t)thread); }
+
 void clinux_limit_arenas(int count) { mallopt(M_ARENA_MAX, count); }

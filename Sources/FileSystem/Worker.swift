@@ -65,7 +65,10 @@ final class Worker: @unchecked Sendable {
   }
 
   private func serve(_ queue: inout Virtqueue, _ chain: inout Chain) throws(GuestFault) -> Int {
-    var served = finishTransfers(&queue) + finishSlowCalls(&queue)
+    let finished = finishSlowCalls(&queue)
+    // The next request may wait for the disk; these have waited long enough.
+    if finished > 0 { queue.flush() }
+    var served = finishTransfers(&queue) + finished
     turnedAt = statistics.time
     var batchStart = Clock.monotonic
     while served < Worker.requestsPerTurn {

@@ -41,7 +41,7 @@ extension Core {
     let part = Rectangle(request.rectangle)
     guard case .blob(let byteCount) = resource.content, let backing = resource.backing,
       let format = PixelFormat(request.format),
-      part.fits(width: Int(request.width), height: Int(request.height))
+      part.fits(width: Int(request.width), height: Int(request.height)), canShow(part)
     else { return .errorInvalidParameter }
     let stride = Int(request.strides[0])
     let offset = Int(request.offsets[0])

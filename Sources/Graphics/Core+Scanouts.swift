@@ -16,14 +16,23 @@ extension Core {
     guard let resource = resources[request.resourceID] else { return .errorInvalidResource }
     let part = Rectangle(request.rectangle)
     // A blob says nothing of its width; SET_SCANOUT_BLOB does.
-    guard case .image(let image) = resource.content, part.fits(width: image.width, height: image.height) else {
-      return .errorInvalidParameter
-    }
+    guard case .image(let image) = resource.content, part.fits(width: image.width, height: image.height),
+      canShow(part)
+    else { return .errorInvalidParameter }
     let source = PixelSource(
       storage: .image(image.memory), width: part.width, height: part.height, format: image.format,
       stride: image.stride, offset: part.y * image.stride + part.x * PixelFormat.bytesPerPixel)
     show(source, of: resource, part, on: index)
     return .okNoData
+  }
+
+  /// The largest picture that is shown. A blob may name one page of the guest a million times, so its size costs the
+  /// guest nothing, while displays and screenshots copy every pixel.
+  private static let mostPixels = GraphicsOptions.defaultMemoryLimit / PixelFormat.bytesPerPixel
+
+  func canShow(_ part: Rectangle) -> Bool {
+    part.width <= GraphicsOptions.sizes.upperBound && part.height <= GraphicsOptions.sizes.upperBound
+      && part.width * part.height <= Core.mostPixels
   }
 
   /// A flip to another picture of the same size is no news yet: the flush that follows is.

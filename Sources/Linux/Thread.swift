@@ -38,6 +38,11 @@ public struct Thread: ~Copyable, Sendable {
     self.identifier = identifier
   }
 
+  /// Nobody will join it: its memory goes when it ends.
+  public consuming func letGo() {
+    _ = clinux_thread_detach(identifier)
+  }
+
   /// Waits until the thread has ended.
   public consuming func join() {
     _ = clinux_thread_join(identifier)

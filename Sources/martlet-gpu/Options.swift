@@ -94,8 +94,8 @@ struct Options: ParsableCommand {
         "--size needs a width and a height from \(sizes.lowerBound) to \(sizes.upperBound), "
           + "not \(size.width)x\(size.height)")
     }
-    guard memoryLimit.bytes >= 1 << 20 else {
-      throw .usage("--memory-limit needs at least 1M, not \(memoryLimit.bytes) bytes")
+    guard (1 << 20...1 << 44).contains(memoryLimit.bytes) else {
+      throw .usage("--memory-limit needs 1M to 16384G, not \(memoryLimit.bytes) bytes")
     }
     options.scanoutCount = scanouts
     options.width = size.width

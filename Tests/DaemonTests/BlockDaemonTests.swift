@@ -57,7 +57,7 @@ import Testing
     Row("\(base) --create --size=5", 2, "--size"),
     Row("\(base) --create --size=1M --label=x", 2, "--label needs a file system; add --fs-type"),
     Row("\(base) --format=qcow2", 2, "--format qcow2 is not served"),
-    Row("\(base) --locking=maybe", 2, "give one of 'on' or 'off'"),
+    Row("\(base) --locking=maybe", 2, "give one of 'on' and 'off'"),
     Row("--volume image=/x,socket=s,locking=maybe", 2, "locking in --volume cannot be 'maybe'"),
     // The host.
     Row("--blk-file=/nowhere/at/all --socket-path=\(never)", 1, "does not exist; create it"),

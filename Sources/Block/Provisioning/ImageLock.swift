@@ -35,8 +35,37 @@ public enum ImageLock {
   private static let sharedBase: Int64 = 200
   private static let permissions: Int64 = 4
 
+  /// How long a lock is waited for that no process seems to have.
+  private static let patienceNanoseconds: Int64 = 15_000_000_000
+
   /// Locks an open image (readable at least) for `use`, or says who has it.
   public static func take(_ file: File, for use: ImageUse, path: Path) throws(ImageError) {
+    let deadline = Clock.monotonic + patienceNanoseconds
+    while true {
+      do throws(Refusal) {
+        return try attempt(file, for: use, path)
+      } catch {
+        // The io_uring of a process that has just died lets go of its files a moment after the process.
+        guard case .heldByNobody(let conflict) = error else { throw error.error }
+        if Clock.monotonic > deadline { throw conflict }
+        _ = Poll.wait(nil, nil, timeoutNanoseconds: 20_000_000)
+      }
+    }
+  }
+
+  private enum Refusal: Error {
+    case final(ImageError)
+    /// The lock is taken and no process is seen that has it.
+    case heldByNobody(ImageError)
+
+    var error: ImageError {
+      switch self {
+      case .final(let error), .heldByNobody(let error): error
+      }
+    }
+  }
+
+  private static func attempt(_ file: File, for use: ImageUse, _ path: Path) throws(Refusal) {
     // Taken first and looked around after: of two that come at the same time at least one sees the other.
     for byte in use.does.map({ permissionBase + $0 }) + use.forbids.map({ sharedBase + $0 }) {
       try lock(file, byte, use, path)
@@ -56,7 +85,7 @@ public enum ImageLock {
     }
   }
 
-  private static func lock(_ file: File, _ byte: Int64, _ use: ImageUse, _ path: Path) throws(ImageError) {
+  private static func lock(_ file: File, _ byte: Int64, _ use: ImageUse, _ path: Path) throws(Refusal) {
     do {
       try file.lockRange(RangeLock(kind: .read, start: byte, length: 1))
     } catch .tryAgain, .accessDenied {
@@ -68,7 +97,7 @@ public enum ImageLock {
     }
   }
 
-  private static func isTaken(_ file: File, _ byte: Int64, _ path: Path) throws(ImageError) -> Bool {
+  private static func isTaken(_ file: File, _ byte: Int64, _ path: Path) throws(Refusal) -> Bool {
     do {
       return try file.testRange(RangeLock(kind: .write, start: byte, length: 1)).kind != .unlock
     } catch {
@@ -77,13 +106,14 @@ public enum ImageLock {
     }
   }
 
-  private static func noLocks(_ path: Path, _ error: Errno) -> ImageError {
-    .failure(
-      "the image \(path) cannot be locked (\(error.message)); make sure that nothing else uses it, and give --locking=off"
-    )
+  private static func noLocks(_ path: Path, _ error: Errno) -> Refusal {
+    .final(
+      .failure(
+        "the image \(path) cannot be locked (\(error.message)); make sure that nothing else uses it, "
+          + "and give --locking=off"))
   }
 
-  private static func conflict(_ file: File, _ byte: Int64, _ use: ImageUse, _ path: Path) -> ImageError {
+  private static func conflict(_ file: File, _ byte: Int64, _ use: ImageUse, _ path: Path) -> Refusal {
     let holder = LockHolder.find(of: file, at: byte)
     let who =
       switch holder {
@@ -96,6 +126,7 @@ public enum ImageLock {
       case .read: "an image can be shared only by readers, so stop the one that writes"
       case .write: "stop that one first, or let both open it read-only"
       }
-    return .failure("the image \(path) is in use by \(who); \(advice)")
+    let error = ImageError.failure("the image \(path) is in use by \(who); \(advice)")
+    return holder == nil ? .heldByNobody(error) : .final(error)
   }
 }

@@ -173,6 +173,7 @@ int clinux_group_id(const char *name, uint32_t *gid);
 int clinux_supplementary_groups_clear(void);
 unsigned clinux_umask(unsigned mask);
 // The most arenas that the C library's malloc makes for threads.
+int clinux_thread_detach(uint64_t thread);
 void clinux_limit_arenas(int count);
 
 #endif
