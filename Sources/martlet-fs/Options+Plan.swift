@@ -113,7 +113,7 @@ extension Options {
   private func parse(_ list: String, _ template: SharePlan) throws(HumanError) -> SharePlan {
     var share = template
     var listener: ListenerSource?
-    for item in splitList(list) {
+    for item in OptionList.items(list) {
       let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
       let value = parts.count > 1 ? parts[1] : nil
       switch (parts[0], value) {
@@ -140,25 +140,5 @@ extension Options {
     }
     share.listener = listener ?? .passed(name: share.options.name)
     return share
-  }
-
-  /// Items between commas; a doubled comma is one that belongs to the item (QEMU's rule).
-  private func splitList(_ list: String) -> [String] {
-    var items: [String] = []
-    var item = ""
-    var rest = list[...]
-    while let character = rest.popFirst() {
-      if character != "," {
-        item.append(character)
-      } else if rest.first == "," {
-        item.append(",")
-        rest.removeFirst()
-      } else {
-        items.append(item)
-        item = ""
-      }
-    }
-    items.append(item)
-    return items.filter { !$0.isEmpty }
   }
 }

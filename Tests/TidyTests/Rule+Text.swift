@@ -64,7 +64,7 @@ extension Rule {
       let unwanted = homes + ownHome(Tree.rootPath)
       return file.lines.indices.flatMap { index in
         unwanted.filter { path in
-          // "framework/" or "$TMP/work/" are other things: the path must begin there.
+          // A name that only ends in one of these words is another thing: the path must begin there.
           file.lines[index].ranges(of: path).contains { range in
             guard range.lowerBound > file.lines[index].startIndex else { return true }
             let before = file.lines[index][file.lines[index].index(before: range.lowerBound)]

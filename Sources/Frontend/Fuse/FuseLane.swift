@@ -55,8 +55,6 @@ public final class FuseLane {
   private static let pageByteCount = 4096
   private static let controlByteCount = 4096
   private static let answerOffset = 2048
-  /// A yield that takes longer has let another thread run.
-  private static let yieldNanoseconds: Int64 = 2_000
 
   /// - Parameter dataByteCounts: one slot each, with so much memory for data.
   public init(_ queue: DriverQueue, dataByteCounts: [Int]) throws(FrontendError) {
@@ -117,27 +115,9 @@ public final class FuseLane {
     return (Int(used.token), Int(used.length))
   }
 
-  /// Waits for an answer. The device is asked for an interrupt in any case; like a hypervisor that polls for its halted
-  /// guest, the caller looks for a while before it sleeps.
-  /// - Parameter pollNanoseconds: how long to look; 0 sleeps at once.
+  /// Waits for an answer: see `DriverQueue.wait(pollNanoseconds:timeoutNanoseconds:)`.
   public func wait(pollNanoseconds: Int64, timeoutNanoseconds: Int64) throws(FrontendError) {
-    queue.requestInterrupt()
-    if pollNanoseconds > 0 {
-      let end = Clock.monotonic + pollNanoseconds
-      var now: Int64
-      repeat {
-        for _ in 0..<16 {
-          if queue.hasUsed { return }
-          Processors.spinPause()
-        }
-        // Hypervisors stop polling when somebody else wants the processor, and the device may be the one.
-        now = Clock.monotonic
-        Processors.yield()
-        if Clock.monotonic - now > Self.yieldNanoseconds { break }
-      } while now < end
-      if queue.hasUsed { return }
-    }
-    try queue.wait(timeoutNanoseconds: timeoutNanoseconds)
+    try queue.wait(pollNanoseconds: pollNanoseconds, timeoutNanoseconds: timeoutNanoseconds)
   }
 
   /// Writes a slot's indirect table.

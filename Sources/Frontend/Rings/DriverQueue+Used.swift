@@ -105,6 +105,32 @@ extension DriverQueue {
     }
   }
 
+  /// A yield that takes longer has let another thread run.
+  private static var yieldNanoseconds: Int64 { 2_000 }
+
+  /// Waits for an answer. The device is asked for an interrupt in any case; like a hypervisor that polls for its halted
+  /// guest, the caller looks for a while before it sleeps.
+  /// - Parameter pollNanoseconds: how long to look; 0 sleeps at once.
+  public func wait(pollNanoseconds: Int64, timeoutNanoseconds: Int64) throws(FrontendError) {
+    requestInterrupt()
+    if pollNanoseconds > 0 {
+      let end = Clock.monotonic + pollNanoseconds
+      var now: Int64
+      repeat {
+        for _ in 0..<16 {
+          if hasUsed { return }
+          Processors.spinPause()
+        }
+        // Hypervisors stop polling when somebody else wants the processor, and the device may be the one.
+        now = Clock.monotonic
+        Processors.yield()
+        if Clock.monotonic - now > Self.yieldNanoseconds { break }
+      } while now < end
+      if hasUsed { return }
+    }
+    try wait(timeoutNanoseconds: timeoutNanoseconds)
+  }
+
   /// The wait ended without a call although there is a used chain. It may be on its way; but one that never comes would
   /// be a guest that hangs, and must not pass for a slow device.
   private func expectCall() throws(FrontendError) {
