@@ -41,6 +41,11 @@ read_options() {
   mkdir -p "$results"
 }
 
+# What an earlier run left would stand under this one's date and versions.
+begin_anew() {
+  [[ -n ${resume[*]} ]] || rm -f "$results/$name"-*.json
+}
+
 # build PRODUCT...: sets programs.
 build() {
   command -v swift >/dev/null || fail "there is no swift in PATH"
@@ -71,7 +76,6 @@ run_part() {
   [[ $(id -u) != 0 ]] ||
     priority=(setsid bash -c 'echo -20 2>/dev/null >/proc/self/autogroup; exec nice -n -20 "$@"' bench)
   command -v strace >/dev/null && traced=(--syscalls)
-  [[ -n ${resume[*]} ]] || rm -f "$stem.json"
   "${priority[@]}" "$programs/martlet" bench "$@" --minutes $((minutes > 0 ? minutes : 1)) "${traced[@]}" \
     "${resume[@]}" --json "$stem.json" --markdown "$stem.md" --plot "$stem.svg" >/dev/null &
   bench=$!
@@ -119,6 +123,10 @@ finish() {
   if [[ -n $bench ]]; then
     kill "$bench" 2>/dev/null || true
     wait "$bench" || true
+  fi
+  if [[ -z $(compgen -G "$results/$name-*.json") ]]; then
+    printf '%s: nothing was measured; %s is as it was\n' "$name" "$results/$name.md" >&2
+    exit "$status"
   fi
   write_results && rm -f "${parts[@]}" && printf 'written: %s\n' "$results/$name.md"
   exit "$status"

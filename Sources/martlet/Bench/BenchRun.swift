@@ -1,7 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The order of a run. Within a work the contestants take turns, round after round (A B A B), so that what else the
+// The order of a run. Within a work the contestants take turns, round after round (A B, B A), so that what else the
 // machine does falls on all of them alike. After each work the report goes to its files: a run that is ended loses
 // nothing that was measured.
 
@@ -98,7 +98,7 @@ final class BenchRun {
       let comparison = try compare(work, mode, contestants)
       left -= 1
       guard !comparison.outcomes.isEmpty else { continue }
-      report.comparisons.append(comparison)
+      report.add(comparison)
       try plan.files.write(report)
     }
   }
@@ -126,7 +126,8 @@ final class BenchRun {
       besides = (besides * 3 + max(Clock.monotonic - start - turns, 0)) / 4
     }
     for round in 0..<rounds {
-      for index in entries.indices {
+      // Every second round the other way round: who comes after whom (a warm cache, a busy disk) evens out.
+      for index in round.isMultiple(of: 2) ? Array(entries.indices) : entries.indices.reversed() {
         try interruption.check()
         progress.show("round \(round + 1) of \(rounds), \(entries[index].outcome.name)")
         try entries[index].attempt { (entry) throws(HumanError) in

@@ -104,8 +104,18 @@ struct Report {
   var facts: [(name: String, value: String)] = []
   var comparisons: [Comparison] = []
 
+  /// A work in which somebody failed is not measured: a run that goes on tries it again.
   func has(_ work: Work, in mode: BenchMode) -> Bool {
-    comparisons.contains { $0.work == work.name && $0.mode == mode.name }
+    comparisons.contains { comparison in
+      comparison.work == work.name && comparison.mode == mode.name
+        && comparison.outcomes.allSatisfy { $0.failure == nil }
+    }
+  }
+
+  /// Adds what was measured, in place of an earlier try.
+  mutating func add(_ comparison: Comparison) {
+    comparisons.removeAll { $0.work == comparison.work && $0.mode == comparison.mode }
+    comparisons.append(comparison)
   }
 
   static func machine() -> [(name: String, value: String)] {
