@@ -54,6 +54,7 @@ extension Options {
     options.writeback = share.writeback
     options.allowDirectIO = share.allowDirectIO
     options.allowMmap = share.allowMmap
+    options.packedRing = share.packedRing
     options.killPrivV2 = share.killPrivV2
     options.preserveNoatime = share.preserveNoatime
     options.posixLocks = share.posixLock

@@ -195,6 +195,11 @@ struct ShareFlags: ParsableArguments {
     help: "Pass O_DIRECT of the guest's opens on to the host.")
   var allowDirectIO = false
 
+  @Flag(
+    name: .customLong("packed-ring"), inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Offer packed rings, for frontends that know them (QEMU with packed=on).")
+  var packedRing = false
+
   @Flag(name: .customLong("allow-mmap"), help: "Allow shared mappings with --cache=never and metadata.")
   var allowMmap = false
 
