@@ -59,7 +59,7 @@ func runSwift(_ ring: GuestRing, batches: Int, as language: Language) -> Duratio
     var queue = try Virtqueue(
       VirtqueueConfiguration(
         size: UInt16(GuestRing.size), rings: ring.areas, memory: memory,
-        features: [.eventIndex, .indirectDescriptors], nextAvailable: 0, notifier: notifier,
+        features: [.eventIndex, .indirectDescriptors], base: 0, notifier: notifier,
         inflight: language == .logged ? ring.inflightRegion() : nil,
         dirtyLog: language == .logged ? ring.dirtyLog() : nil, loggedUsedAddress: GuestRing.usedAddress),
       batchLimit: UInt16(GuestRing.batch))

@@ -132,6 +132,19 @@ public enum InflightLayout {
   @inlinable public static var nextOffset: Int { 6 }
   @inlinable public static var counterOffset: Int { 8 }
 
+  // Offsets in `InflightQueuePacked`, likewise; the used index, its old value and both wrap counters are one word.
+  @inlinable public static var freeHeadOffset: Int { 12 }
+  @inlinable public static var oldFreeHeadOffset: Int { 14 }
+  @inlinable public static var packedProgressOffset: Int { 16 }
+
+  // Offsets in `InflightDescriptorPacked`, likewise; `inflight` is where it is in a split one.
+  @inlinable public static var packedNextOffset: Int { 2 }
+  @inlinable public static var lastOffset: Int { 4 }
+
+  /// Offset of entry `index` in the region of a packed queue.
+  @inlinable @inline(__always)
+  public static func packedDescriptorOffset(_ index: Int) -> Int { 32 + 32 * index }
+
   /// Offset of entry `index` in the region of a split queue.
   @inlinable @inline(__always)
   public static func splitDescriptorOffset(_ index: Int) -> Int { 16 + 16 * index }

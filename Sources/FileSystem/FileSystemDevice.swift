@@ -38,7 +38,7 @@ public final class FileSystemDevice: Device {
       Worker(share, transfers: options.allowDirectIO && index > 0 ? Transfers() : nil)
     }
     description = DeviceDescription(
-      id: .fileSystem, name: "fs", features: [], queueCount: workers.count,
+      id: .fileSystem, name: "fs", features: options.packedRing ? .ringPacked : [], queueCount: workers.count,
       configurationByteCount: configuration.count)
   }
 

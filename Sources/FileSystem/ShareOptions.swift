@@ -58,6 +58,8 @@ public struct ShareOptions: Sendable {
   public var announceSubmounts = true
   public var allowDirectIO = false
   public var allowMmap = false
+  /// Offers RING_PACKED. Not by default: some frontends pass every feature on to the guest and know split rings only.
+  public var packedRing = false
   public var writeback = false
   public var readdirplus = true
   /// Nil decides by itself: on if xattrs are on and the share is on a local file system.

@@ -21,13 +21,16 @@ final class InflightLog: Sendable {
   private let queueCount: Int
   private let queueSize: UInt16
   private let stride: Int
+  private let packed: Bool
 
   /// A fresh area for the frontend: its file and its description. Nil for impossible sizes, or if the host refused.
-  static func create(_ wanted: InflightDescription) -> (file: SharedDescriptor, description: InflightDescription)? {
+  static func create(
+    _ wanted: InflightDescription, packed: Bool
+  ) -> (file: SharedDescriptor, description: InflightDescription)? {
     guard wanted.queueCount > 0, wanted.queueCount <= mostQueues, wanted.queueSize > 0,
       Int(wanted.queueSize) <= SplitRingLayout.maximumQueueSize
     else { return nil }
-    let byteCount = Int(wanted.queueCount) * InflightLayout.splitQueueSize(Int(wanted.queueSize))
+    let byteCount = Int(wanted.queueCount) * stride(Int(wanted.queueSize), packed)
     // Zeroes: version 0 says that nobody has used it.
     guard let file = try? MemoryFile.create("martlet-inflight", byteCount: byteCount) else { return nil }
     let description = InflightDescription(
@@ -35,11 +38,18 @@ final class InflightLog: Sendable {
     return (SharedDescriptor(file), description)
   }
 
+  private static func stride(_ queueSize: Int, _ packed: Bool) -> Int {
+    packed ? InflightLayout.packedQueueSize(queueSize) : InflightLayout.splitQueueSize(queueSize)
+  }
+
   /// Maps an area that the frontend gave.
-  init(_ description: InflightDescription, _ file: File, alarm: MemoryAlarm) throws(RangeRefusal) {
+  init(
+    _ description: InflightDescription, _ file: File, packed: Bool, alarm: MemoryAlarm
+  ) throws(RangeRefusal) {
     queueCount = Int(description.queueCount)
     queueSize = description.queueSize
-    stride = InflightLayout.splitQueueSize(Int(queueSize))
+    self.packed = packed
+    stride = InflightLog.stride(Int(queueSize), packed)
     guard queueCount > 0, queueSize > 0, Int(queueSize) <= SplitRingLayout.maximumQueueSize else { throw .empty }
     let needed = UInt64(queueCount * stride)
     guard description.mmapSize >= needed else { throw .beyondEndOfFile(fileSize: description.mmapSize) }
@@ -56,9 +66,15 @@ final class InflightLog: Sendable {
 
   /// The part of one queue; nil if the area has none for it or the ring is larger than the area was made for.
   func region(_ index: Int, ringSize: UInt16) -> InflightRegion? {
-    guard ringSize <= queueSize, let part = part(index) else { return nil }
+    guard !packed, ringSize <= queueSize, let part = part(index) else { return nil }
     // The area's own queue size, not the ring's: it is what a predecessor noted in the header.
     return InflightRegion(memory: part, size: queueSize, owner: mapping)
+  }
+
+  /// The same for a packed ring.
+  func packedRegion(_ index: Int, ringSize: UInt16) -> PackedInflightRegion? {
+    guard packed, ringSize <= queueSize, let part = part(index) else { return nil }
+    return PackedInflightRegion(memory: part, size: queueSize, owner: mapping)
   }
 
   /// The available index to go on from: what is used and what is still in flight was taken before. Nil if nobody has
@@ -66,7 +82,7 @@ final class InflightLog: Sendable {
   /// the area knows (vu_check_queue_inflights in QEMU's libvhost-user): Cloud Hypervisor sends the ring's available
   /// index, QEMU its used index.
   func resumeIndex(_ index: Int, ringSize: UInt16, usedIndex: UInt16) -> UInt16? {
-    guard ringSize <= queueSize, let part = part(index), let header = part.load(InflightQueueSplit.self),
+    guard !packed, ringSize <= queueSize, let part = part(index), let header = part.load(InflightQueueSplit.self),
       header.version == InflightLayout.version, header.descNum == queueSize
     else { return nil }
     // A batch that was published but not cleared: InflightRegion.recover will clear it.

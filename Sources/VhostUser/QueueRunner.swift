@@ -28,7 +28,8 @@ struct QueuePlan: Sendable {
   var addresses: VringAddress
   var memory: GuestMemory
   var features: VirtioFeatures
-  var nextAvailable: UInt16
+  /// As SET_VRING_BASE says it.
+  var base: UInt32
   var kick: KickSource
   var notifier: CallNotifier
   var inflight: InflightLog?
@@ -36,24 +37,28 @@ struct QueuePlan: Sendable {
   var spinMicroseconds: Int
 
   /// Where the queue goes on: what the inflight area knows counts more than what anybody remembers.
-  var firstAvailable: UInt16 {
-    guard let inflight, let used = rings?.used.load(UInt16.self, at: SplitRingLayout.usedIndexOffset) else {
-      return nextAvailable
+  var firstBase: UInt32 {
+    // Of a packed ring the queue itself finds out, as soon as it has the ring.
+    guard !isPacked, let inflight, let used = rings?.used.load(UInt16.self, at: SplitRingLayout.usedIndexOffset) else {
+      return base
     }
-    return inflight.resumeIndex(index, ringSize: size, usedIndex: used) ?? nextAvailable
+    return inflight.resumeIndex(index, ringSize: size, usedIndex: used).map { UInt32($0) } ?? base
   }
+
+  private var isPacked: Bool { features.contains(.ringPacked) }
 
   /// The ring's areas in mapped memory; nil if they do not lie in it. The driver sizes them for its EVENT_IDX.
   var rings: RingAreas? {
     let count = Int(size)
     let event = features.contains(.eventIndex)
+    // Both kinds have descriptors of 16 bytes; beside them a packed ring has two small areas.
+    let available = isPacked ? PackedRingLayout.eventSize : SplitRingLayout.availSize(count, eventIndex: event)
+    let used = isPacked ? PackedRingLayout.eventSize : SplitRingLayout.usedSize(count, eventIndex: event)
     guard
       let descriptors = memory.ring(
         userAddress: addresses.descriptor, byteCount: SplitRingLayout.descriptorTableSize(count)),
-      let available = memory.ring(
-        userAddress: addresses.available, byteCount: SplitRingLayout.availSize(count, eventIndex: event)),
-      let used = memory.ring(
-        userAddress: addresses.used, byteCount: SplitRingLayout.usedSize(count, eventIndex: event))
+      let available = memory.ring(userAddress: addresses.available, byteCount: available),
+      let used = memory.ring(userAddress: addresses.used, byteCount: used)
     else { return nil }
     return RingAreas(descriptors: descriptors, available: available, used: used)
   }
@@ -62,8 +67,9 @@ struct QueuePlan: Sendable {
     guard let rings else { throw .badRing }
     return try Virtqueue(
       VirtqueueConfiguration(
-        size: size, rings: rings, memory: memory, features: features, nextAvailable: firstAvailable,
-        notifier: notifier, inflight: inflight?.region(index, ringSize: size), dirtyLog: dirtyLog,
+        size: size, rings: rings, memory: memory, features: features, base: firstBase,
+        notifier: notifier, inflight: inflight?.region(index, ringSize: size),
+        packedInflight: inflight?.packedRegion(index, ringSize: size), dirtyLog: dirtyLog,
         loggedUsedAddress: addresses.flags.contains(.log) ? addresses.log : nil))
   }
 }
@@ -80,7 +86,7 @@ final class QueueRunner: Sendable {
   private let wishes = Atomic<UInt8>(0)
   private let newMemory = Mutex<GuestMemory?>(nil)
   // Written by the thread before it ends, read after it was joined.
-  private let finalAvailable: Atomic<UInt16>
+  private let finalBase: Atomic<UInt32>
   private let fault = Atomic<Bool>(false)
 
   private enum Wish {
@@ -106,7 +112,7 @@ final class QueueRunner: Sendable {
     self.counters = counters
     self.onFault = onFault
     control = try Event()
-    finalAvailable = Atomic(plan.nextAvailable)
+    finalBase = Atomic(plan.base)
   }
 
   // MARK: Control thread
@@ -136,8 +142,8 @@ final class QueueRunner: Sendable {
   }
 
   /// After the join: where the next run goes on, and whether the driver's fault ended this one.
-  var outcome: (nextAvailable: UInt16, faulted: Bool) {
-    (finalAvailable.load(ordering: .acquiring), fault.load(ordering: .acquiring))
+  var outcome: (base: UInt32, faulted: Bool) {
+    (finalBase.load(ordering: .acquiring), fault.load(ordering: .acquiring))
   }
 
   // MARK: Owner thread
@@ -149,7 +155,7 @@ final class QueueRunner: Sendable {
     } catch {
       report(error)
     }
-    finalAvailable.store(plan.nextAvailable, ordering: .releasing)
+    finalBase.store(plan.base, ordering: .releasing)
   }
 
   /// Runs the queue until it is stopped (false) or has to be made anew with another memory table (true).
@@ -164,7 +170,7 @@ final class QueueRunner: Sendable {
     }
     device.stop(&queue, at: plan.index)
     queue.flush()
-    plan.nextAvailable = queue.nextAvailable
+    plan.base = queue.base
     let memory = takeMemory()
     if let memory { plan.memory = memory }
     switch fault {
@@ -173,7 +179,7 @@ final class QueueRunner: Sendable {
       return wishes.load(ordering: .acquiring) & Wish.stop == 0
     case .addressOutsideMemory where memory != nil:
       // The driver used memory that was added while we looked at the old table: that chain is taken again.
-      plan.nextAvailable &-= 1
+      plan.base = queue.baseOfFailedChain
       return true
     case .some(let fault):
       throw fault
@@ -237,12 +243,12 @@ final class QueueRunner: Sendable {
     var worked = false
     repeat {
       if wishes.load(ordering: .acquiring) != 0 { return nil }
-      let before = queue.nextAvailable
+      let before = queue.takenCount
       let served = try device.process(&queue, at: plan.index)
       if served == 0 { break }
       worked = true
       // A device with requests in flight also serves what it took earlier.
-      counters.chains.add(Int(queue.nextAvailable &- before), ordering: .relaxed)
+      counters.chains.add(Int(queue.takenCount &- before), ordering: .relaxed)
     } while queue.hasWork
     return worked
   }

@@ -20,7 +20,8 @@ final class RingState {
   var size: UInt16 = 0
   var addresses: VringAddress?
   /// Where the next run starts: from SET_VRING_BASE, or where the last one stopped.
-  var base: UInt16 = 0
+  /// Nil until one of them happens: at the start.
+  var base: UInt32?
   /// Set by SET_VRING_KICK, gone when the ring is stopped: says that the frontend started it.
   var kick: KickSource?
   /// By SET_VRING_ENABLE, or by SET_FEATURES without VHOST_USER_F_PROTOCOL_FEATURES.
@@ -75,7 +76,7 @@ final class RingState {
     if let thread = thread.take() { thread.join() }
     self.runner = nil
     let outcome = runner.outcome
-    base = outcome.nextAvailable
+    base = outcome.base
     if outcome.faulted { isFaulted = true }
   }
 
@@ -84,7 +85,7 @@ final class RingState {
   func forget(enabled: Bool) {
     size = 0
     addresses = nil
-    base = 0
+    base = nil
     kick = nil
     isEnabled = enabled
     isFaulted = false

@@ -5,12 +5,15 @@
 
 internal import Linux
 internal import VhostUserProtocol
+internal import VirtioProtocol
 internal import Wire
 
 extension Session {
   /// 20 bytes from some frontends, 24 from others; always 24 back.
   func getInflight(_ message: borrowing Message) throws(StreamLost) -> Outcome {
-    guard let wanted = inflightDescription(message.payload), let fresh = InflightLog.create(wanted) else {
+    guard let wanted = inflightDescription(message.payload),
+      let fresh = InflightLog.create(wanted, packed: isPackedInflight)
+    else {
       // A size of 0 and no descriptor.
       try connection.reply(to: message.header, InflightDescription())
       return .replyRefused("impossible sizes, or the host has no memory for it")
@@ -23,7 +26,7 @@ extension Session {
     guard let description = inflightDescription(message.payload) else { return .refused("payload too short") }
     guard let descriptor = message.descriptors.takeFirst() else { return .refused("the descriptor is missing") }
     do {
-      let area = try InflightLog(description, descriptor.file, alarm: alarm)
+      let area = try InflightLog(description, descriptor.file, packed: isPackedInflight, alarm: alarm)
       stopRings()
       inflight = area
     } catch {
@@ -31,6 +34,9 @@ extension Session {
     }
     return resumeRings()
   }
+
+  /// The frontend asks for an area, or gives one, after it has said what the driver accepted: the layouts differ.
+  private var isPackedInflight: Bool { features?.contains(.ringPacked) ?? false }
 
   private func inflightDescription(_ payload: Segment) -> InflightDescription? {
     guard payload.count >= InflightDescription.minimumByteCount else { return nil }

@@ -15,7 +15,10 @@ extension Session {
 
   func setRingSize(_ message: borrowing Message) -> Outcome {
     guard let (ring, value) = ringState(message) else { return .refused("no such ring") }
-    guard SplitRingLayout.isValid(queueSize: Int(value)), value <= UInt32(description.maximumQueueSize) else {
+    let isValid =
+      isPacked
+      ? PackedRingLayout.isValid(queueSize: Int(value)) : SplitRingLayout.isValid(queueSize: Int(value))
+    guard isValid, value <= UInt32(description.maximumQueueSize) else {
       return .refused("ring \(ring.index) cannot have \(value) entries")
     }
     ring.stop()
@@ -37,11 +40,11 @@ extension Session {
     return resume(ring)
   }
 
-  /// The upper half belongs to packed rings.
+  /// Of a split ring only the lower half counts, of a packed one both (`PackedBase`).
   func setRingBase(_ message: borrowing Message) -> Outcome {
     guard let (ring, value) = ringState(message) else { return .refused("no such ring") }
     ring.stop()
-    ring.base = UInt16(truncatingIfNeeded: value)
+    ring.base = isPacked ? value : value & 0xffff
     ring.isFaulted = false
     return resume(ring)
   }
@@ -56,8 +59,15 @@ extension Session {
     ring.stop()
     ring.kick = nil
     ring.isFaulted = false
-    try connection.reply(to: message.header, VringState(index: UInt32(ring.index), num: UInt32(ring.base)))
+    try connection.reply(to: message.header, VringState(index: UInt32(ring.index), num: base(of: ring)))
     return .replied
+  }
+
+  private var isPacked: Bool { features?.contains(.ringPacked) ?? false }
+
+  /// Where a ring goes on that runs next.
+  private func base(of ring: RingState) -> UInt32 {
+    ring.base ?? (isPacked ? PackedBase.start.rawValue : 0)
   }
 
   /// ENABLE without VHOST_USER_F_PROTOCOL_FEATURES (stratovirt) and for rings that were never set up (QEMU) is fine.
@@ -183,7 +193,7 @@ extension Session {
     } catch {
       return .refused("ring \(ring.index) cannot run: \(error.message)")
     }
-    log(.debug, "ring \(ring.index) runs from \(plan.firstAvailable), \(ring.size) entries")
+    log(.debug, "ring \(ring.index) runs from \(plan.firstBase), \(ring.size) entries")
     return .done
   }
 
@@ -192,7 +202,7 @@ extension Session {
     let features = features ?? []
     return QueuePlan(
       index: ring.index, size: ring.size, addresses: addresses, memory: memory.snapshot, features: features,
-      nextAvailable: ring.base, kick: kick, notifier: ring.notifier, inflight: inflight,
+      base: base(of: ring), kick: kick, notifier: ring.notifier, inflight: inflight,
       dirtyLog: features.contains(.logAll) ? dirtyLog : nil, spinMicroseconds: environment.options.effectiveSpin)
   }
 

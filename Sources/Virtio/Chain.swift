@@ -8,13 +8,17 @@ public import Wire
 /// answers at once needs one, a device with requests in flight one per request.
 @safe
 public struct Chain: ~Copyable {
-  /// Index of the chain's first descriptor: names the chain to the queue until it is completed.
+  /// Index of the chain's first descriptor, or its buffer id in a packed ring: names the chain to the queue until it is
+  /// completed. Below the queue's size.
   public internal(set) var head: UInt16 = 0
   private var storage: UnsafeMutablePointer<Segment>
   private var capacity: Int
   /// Set by the queue, segment by segment; the list starts with so many.
   var readableCount = 0
   private var writableCount = 0
+  /// Of a packed ring: the descriptors of the ring that the chain took, and its entry in the inflight area.
+  var ringEntries: UInt16 = 0
+  var inflightEntry: UInt16 = 0
 
   /// - Parameter capacity: segments held without growing.
   public init(capacity: Int = 512) {

@@ -55,12 +55,31 @@ struct SplitQueue: ~Copyable {
     memory = configuration.memory
     regions = configuration.memory.table
     unsafe lost = configuration.memory.health.lost
-    nextAvailable = configuration.nextAvailable
-    seenAvailable = configuration.nextAvailable
+    nextAvailable = UInt16(truncatingIfNeeded: configuration.base)
+    seenAvailable = nextAvailable
     let usedIndex = unsafe SplitQueue.word(rings.used.base + SplitRingLayout.usedIndexOffset)
     nextUsed = unsafe usedIndex.pointee.load(ordering: .acquiring)
     publishedUsed = nextUsed
     decidedUsed = nextUsed
+  }
+
+  /// A queue that stands beside a packed one and is never asked anything.
+  init(idleBeside configuration: borrowing VirtqueueConfiguration) {
+    unsafe descriptors = configuration.rings.descriptors.base
+    unsafe available = configuration.rings.available.base
+    unsafe used = configuration.rings.used.base
+    size = 0
+    mask = 0
+    eventIndex = false
+    indirect = false
+    memory = configuration.memory
+    regions = configuration.memory.table
+    unsafe lost = configuration.memory.health.lost
+    nextAvailable = 0
+    seenAvailable = 0
+    nextUsed = 0
+    publishedUsed = 0
+    decidedUsed = 0
   }
 
   /// Atomics bound onto ring memory: the driver is another processor on the same words.
@@ -133,13 +152,14 @@ struct SplitQueue: ~Copyable {
       let flags = UInt16(truncatingIfNeeded: rest &>> 32)
       if flags & DescriptorFlags.indirect != 0 {
         if !mayBeIndirect || flags & DescriptorFlags.next != 0 { throw .misplacedIndirect }
-        unsafe table = try indirectTable(address, length)
+        unsafe table = try regions.indirectTable(address, length)
         tableSize = length / 16
         budget = tableSize
         index = 0
         mayBeIndirect = false
         continue
       }
+      // What `RegionTable.append` does, once more: through it every descriptor costs an instruction or two more.
       if length != 0 {
         let isReadable = flags & DescriptorFlags.write == 0
         if isReadable, chain.readableCount != count { throw .readableAfterWritable }
@@ -147,7 +167,7 @@ struct SplitQueue: ~Copyable {
           unsafe chain.set(count, to: Segment(base: base, count: Int(length)))
           count &+= 1
         } else {
-          count = try appendPieces(address, length, to: &chain, at: count)
+          count = try regions.appendPieces(address, length, to: &chain, at: count)
         }
         if isReadable { chain.readableCount = count }
       }
@@ -156,36 +176,6 @@ struct SplitQueue: ~Copyable {
       if index >= tableSize { throw .descriptorOutOfRange }
     }
     chain.finish(count)
-  }
-
-  /// Where an indirect table lies: it must be whole in one region, because it is read like the ring's own.
-  @inline(__always)
-  private func indirectTable(_ address: UInt64, _ length: UInt32) throws(GuestFault) -> UnsafeMutableRawPointer {
-    guard length % 16 == 0, length > 0, length / 16 <= UInt32(SplitRingLayout.maximumQueueSize) else {
-      throw .badIndirectTable
-    }
-    guard let base = unsafe regions.host(address, UInt64(length)) else { throw .addressOutsideMemory }
-    guard UInt(bitPattern: base) % 8 == 0 else { throw .badIndirectTable }
-    return unsafe base
-  }
-
-  /// A buffer that does not lie in one region: as many segments as the regions that it crosses without a gap.
-  /// - Returns: the number of segments in the chain afterwards.
-  @inline(never)
-  private func appendPieces(
-    _ address: UInt64, _ length: UInt32, to chain: inout Chain, at start: Int
-  ) throws(GuestFault) -> Int {
-    var address = address
-    var left = UInt64(length)
-    var count = start
-    while left > 0 {
-      guard let piece = regions.piece(address, atMost: left) else { throw .addressOutsideMemory }
-      chain.set(count, to: piece)
-      count += 1
-      left -= UInt64(piece.count)
-      address &+= UInt64(piece.count)
-    }
-    return count
   }
 
   /// Writes a used element; the driver sees it after `publish`.

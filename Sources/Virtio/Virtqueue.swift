@@ -12,7 +12,8 @@ public protocol QueueNotifier: AnyObject, Sendable {
   func call()
 }
 
-/// Where a ring lies: each area mapped and at least as large as the ring needs.
+/// Where a ring lies: each area mapped and at least as large as the ring needs. Of a packed ring `available` is the
+/// driver's area and `used` the device's.
 public struct RingAreas {
   public var descriptors: Segment
   public var available: Segment
@@ -27,55 +28,68 @@ public struct RingAreas {
 
 /// All that a queue is built from.
 public struct VirtqueueConfiguration: ~Copyable {
-  /// Number of descriptors: a power of two up to 32768.
+  /// Number of descriptors: up to 32768, and a power of two if the ring is split.
   public var size: UInt16
   public var rings: RingAreas
   public var memory: GuestMemory
-  /// What the driver accepted.
+  /// What the driver accepted; RING_PACKED decides what kind of ring this is.
   public var features: VirtioFeatures
-  /// Available index to go on from.
-  public var nextAvailable: UInt16
+  /// Where to go on, as SET_VRING_BASE says it: the available index, or a `PackedBase`.
+  public var base: UInt32
   public var notifier: any QueueNotifier
   public var inflight: InflightRegion?
+  public var packedInflight: PackedInflightRegion?
   public var dirtyLog: DirtyLog?
   /// Guest address of the used ring for the dirty log (vhost_vring_addr.log_guest_addr); nil if it is not logged.
   public var loggedUsedAddress: UInt64?
 
   public init(
-    size: UInt16, rings: RingAreas, memory: GuestMemory, features: VirtioFeatures, nextAvailable: UInt16,
-    notifier: any QueueNotifier, inflight: consuming InflightRegion? = nil, dirtyLog: DirtyLog? = nil,
-    loggedUsedAddress: UInt64? = nil
+    size: UInt16, rings: RingAreas, memory: GuestMemory, features: VirtioFeatures, base: UInt32,
+    notifier: any QueueNotifier, inflight: consuming InflightRegion? = nil,
+    packedInflight: consuming PackedInflightRegion? = nil, dirtyLog: DirtyLog? = nil, loggedUsedAddress: UInt64? = nil
   ) {
     self.size = size
     self.rings = rings
     self.memory = memory
     self.features = features
-    self.nextAvailable = nextAvailable
+    self.base = base
     self.notifier = notifier
     self.inflight = inflight
+    self.packedInflight = packedInflight
     self.dirtyLog = dirtyLog
     self.loggedUsedAddress = loggedUsedAddress
   }
 }
 
 /// A running queue. Not Sendable: it is made on its owner thread and stays there.
+///
+/// Both kinds of ring stand side by side and one of them idles: one branch per call, foretold by the processor, and
+/// each path as straight as if there were no other. An enum of the two would be moved in and out of at every call.
 public struct Virtqueue: ~Copyable {
+  let isPacked: Bool
   @usableFromInline var ring: SplitQueue
+  var packed: PackedQueue
   private var inflight: InflightRegion?
-  /// Heads that a predecessor left in flight: taken before the ring's own, oldest first.
-  private var resubmit: [UInt16] = []
+  var packedInflight: PackedInflightRegion?
+  /// Heads (or entries of the packed inflight area) that a predecessor left in flight: taken before the ring's own,
+  /// oldest first.
+  var resubmit: [UInt16] = []
   /// `resubmit` is not empty: spares a running queue the look at an array.
-  private var hasResubmits = false
-  private let notifier: any QueueNotifier
+  var hasResubmits = false
+  /// Those of them that were taken.
+  var retakenCount: UInt16 = 0
+  let notifier: any QueueNotifier
   /// Keeps `dirtyPages` alive; never touched per chain.
   private let dirtyLog: DirtyLog?
-  private let dirtyPages: DirtyPages?
-  private let loggedUsedAddress: UInt64?
+  let dirtyPages: DirtyPages?
+  let loggedUsedAddress: UInt64?
   /// There is an inflight region or a dirty log, or both.
-  @usableFromInline let isLogged: Bool
+  let isLogged: Bool
+  /// Split and not logged: completing a chain is a used element and nothing else.
+  @usableFromInline let isPlain: Bool
   /// Completions that are shown with one store; see `complete`.
   @usableFromInline let groupSize: UInt16
-  private let batchLimit: UInt16
+  let batchLimit: UInt16
 
   /// The most completions before the driver is interrupted, if it asked for that.
   public static let defaultBatchLimit: UInt16 = 16
@@ -87,7 +101,13 @@ public struct Virtqueue: ~Copyable {
   public init(
     _ configuration: consuming VirtqueueConfiguration, batchLimit: UInt16 = defaultBatchLimit
   ) throws(GuestFault) {
-    ring = try SplitQueue(configuration)
+    let isPacked = configuration.features.contains(.ringPacked)
+    let split = isPacked ? SplitQueue(idleBeside: configuration) : try SplitQueue(configuration)
+    let packed = isPacked ? try PackedQueue(configuration) : PackedQueue(idleBeside: configuration)
+    self.isPacked = isPacked
+    ring = split
+    self.packed = packed
+    size = configuration.size
     notifier = configuration.notifier
     dirtyLog = configuration.dirtyLog
     dirtyPages = dirtyLog?.pages
@@ -95,8 +115,12 @@ public struct Virtqueue: ~Copyable {
     self.batchLimit = batchLimit
     groupSize = min(batchLimit, Virtqueue.mostTogether)
     inflight = configuration.inflight.take()
-    isLogged = inflight != nil || dirtyPages != nil
-    if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
+    packedInflight = configuration.packedInflight.take()
+    isLogged = (isPacked ? packedInflight != nil : inflight != nil) || dirtyPages != nil
+    isPlain = !isPacked && !isLogged
+    if isPacked {
+      recoverPacked()
+    } else if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
       // Reversed, so that taking the next one is popLast.
       resubmit = heads.filter { $0 < ring.size }.reversed()
       hasResubmits = !resubmit.isEmpty
@@ -104,25 +128,33 @@ public struct Virtqueue: ~Copyable {
   }
 
   /// Number of descriptors.
-  public var size: UInt16 { ring.size }
+  public let size: UInt16
 
   /// The memory in which the queue's chains lie: for a device whose requests name guest addresses themselves. Another
   /// one when the queue is started again; whoever keeps addresses translates them anew then.
   public var memory: GuestMemory { ring.memory }
 
-  /// Available index after the last chain taken: what GET_VRING_BASE answers once the queue is drained.
-  public var nextAvailable: UInt16 { ring.nextAvailable }
+  /// Chains taken so far, modulo 65536: for counting what lies between two looks.
+  public var takenCount: UInt16 { (isPacked ? packed.takenCount : ring.nextAvailable) &+ retakenCount }
+
+  /// Where the next run goes on: what GET_VRING_BASE answers once the queue is drained.
+  public var base: UInt32 { isPacked ? packed.base.rawValue : UInt32(ring.nextAvailable) }
+
+  /// The base at which a chain lies that could not be read: the next run takes it again.
+  public var baseOfFailedChain: UInt32 { isPacked ? base : UInt32(ring.nextAvailable &- 1) }
 
   /// True if there is a chain to take.
   @inline(__always)
-  public var hasWork: Bool { ring.hasWork || hasResubmits }
+  public var hasWork: Bool { (isPacked ? packed.hasWork : ring.hasWork) || hasResubmits }
 
   /// About how many chains there are to take.
-  public var waitingCount: Int { Int(ring.waitingCount) }
+  public var waitingCount: Int { isPacked ? packed.waitingCount : Int(ring.waitingCount) }
 
   /// Takes the next chain; false if there is none.
   public mutating func pop(into chain: inout Chain) throws(GuestFault) -> Bool {
     if ring.seenIsTaken {
+      // An idle split ring looks empty, so that the question costs a running one nothing.
+      if isPacked { return try popPacked(into: &chain) }
       // The available index is first looked at when the predecessor's chains are through: they come before it.
       if hasResubmits { return try popResubmitted(into: &chain) }
       if !(try ring.look()) { return false }
@@ -139,6 +171,7 @@ public struct Virtqueue: ~Copyable {
   private mutating func popResubmitted(into chain: inout Chain) throws(GuestFault) -> Bool {
     guard let head = resubmit.popLast() else { return false }
     hasResubmits = !resubmit.isEmpty
+    retakenCount &+= 1
     try ring.read(head, into: &chain)
     if ring.memoryIsLost { throw .memoryLost }
     return true
@@ -149,8 +182,8 @@ public struct Virtqueue: ~Copyable {
   /// - Parameter written: bytes written from the start of the chain's writable part.
   @inlinable @inline(__always)
   public mutating func complete(_ chain: borrowing Chain, written: Int) {
+    if !isPlain { return completeOtherwise(chain, written: written) }
     ring.put(chain.head, written: UInt32(clamping: written))
-    if isLogged { log(chain, written: written) }
     if ring.unpublished >= groupSize { show() }
   }
 
@@ -162,6 +195,7 @@ public struct Virtqueue: ~Copyable {
 
   /// Shows the completed chains to the driver and interrupts it if it asked for that.
   public mutating func flush() {
+    if isPacked { return flushPacked() }
     if ring.undecided == 0 { return }
     if ring.unpublished > 0 { publish() }
     if ring.shouldSignal() { notifier.call() }
@@ -179,29 +213,42 @@ public struct Virtqueue: ~Copyable {
 
   /// Asks the driver to kick when it adds a chain; true if one is there already.
   public mutating func armKicks() -> Bool {
-    ring.armKicks() || hasResubmits
+    (isPacked ? packed.armKicks() : ring.armKicks()) || hasResubmits
   }
 
   /// Asks the driver not to kick for now.
   public func suppressKicks() {
-    ring.suppressKicks()
+    if isPacked { packed.suppressKicks() } else { ring.suppressKicks() }
+  }
+
+  @usableFromInline @inline(never)
+  mutating func completeOtherwise(_ chain: borrowing Chain, written: Int) {
+    if isPacked { return completePacked(chain, written: written) }
+    ring.put(chain.head, written: UInt32(clamping: written))
+    log(chain, written: written)
+    if ring.unpublished >= groupSize { show() }
   }
 
   /// What a successor and a migration need to know of a chain that was put, before it is published. Mutating for the
   /// reason that `SplitQueue.read` gives.
-  @usableFromInline @inline(never)
-  mutating func log(_ chain: borrowing Chain, written: Int) {
+  private mutating func log(_ chain: borrowing Chain, written: Int) {
     inflight?.link(chain.head)
     guard let dirtyPages else { return }
     if let loggedUsedAddress {
       dirtyPages.mark(guestAddress: loggedUsedAddress &+ UInt64(ring.lastUsedElementOffset), byteCount: 8)
     }
+    markBuffers(of: chain, written: written, in: dirtyPages)
+  }
+
+  /// Marks what the device wrote into a chain's buffers. Mutating for the reason that `SplitQueue.read` gives.
+  mutating func markBuffers(of chain: borrowing Chain, written: Int, in dirtyPages: DirtyPages) {
+    let regions = isPacked ? packed.regions : ring.regions
     var left = written
     let segments = chain.writable
     var index = 0
     while index < segments.count, left > 0 {
       let segment = segments[index].prefix(left)
-      if let address = ring.regions.guestAddress(of: segment) {
+      if let address = regions.guestAddress(of: segment) {
         dirtyPages.mark(guestAddress: address, byteCount: segment.count)
       }
       left -= segment.count

@@ -9,11 +9,11 @@ internal import Linux
 
 extension Options {
   /// Everything that the command line says, checked; nothing of the host was looked at yet.
-  func plan(_ program: Program) throws(HumanError) -> FileSystemPlan {
+  func wholePlan() throws(HumanError) -> (daemon: DaemonPlan, shares: [SharePlan]) {
     var common = common
     if debug { common.logLevel = .debug }
     var template = SharePlan(
-      source: what.sharedDirectory ?? "", listener: try listener(), options: try shareOptions())
+      source: what.sharedDirectory ?? "", listener: common.listener(named: what.tag ?? ""), options: try shareOptions())
     var modcaps = identity.modcaps
     for list in compatible {
       try apply(compatible: list, to: &template, &common, &modcaps)
@@ -22,14 +22,14 @@ extension Options {
     for index in shares.indices { try shares[index].finish() }
 
     var daemon = DaemonPlan(
-      program: program, services: shares.map { $0.service }, common: common,
+      program: Options.program, services: shares.map { $0.service }, common: common,
       onDisconnect: what.shares.isEmpty ? .exit : .relisten)
     daemon.userMap = try identity.uidMap.map { text throws(HumanError) in try range(text, "--uid-map") }
     daemon.groupMap = try identity.gidMap.map { text throws(HumanError) in try range(text, "--gid-map") }
     daemon.systemCalls = FileSystemCalls.all
     daemon.capabilities = try capabilities(shares, modcaps)
     daemon.warnings += try warnings()
-    return FileSystemPlan(daemon: daemon, shares: shares)
+    return (daemon, shares)
   }
 
   private func shareOptions() throws(HumanError) -> ShareOptions {
@@ -54,6 +54,7 @@ extension Options {
     options.writeback = share.writeback
     options.allowDirectIO = share.allowDirectIO
     options.allowMmap = share.allowMmap
+    options.packedRing = share.packedRing
     options.killPrivV2 = share.killPrivV2
     options.preserveNoatime = share.preserveNoatime
     options.posixLocks = share.posixLock
@@ -68,20 +69,12 @@ extension Options {
     return options
   }
 
-  private func listener() throws(HumanError) -> ListenerSource {
-    if let fd = common.fd { return .descriptor(fd) }
-    if let path = common.socketPath ?? common.deprecatedSocket { return .path(path) }
-    return .passed(name: what.tag ?? "")
-  }
-
   /// virtiofsd's way: one directory, one socket.
   private func single(_ template: SharePlan) throws(HumanError) -> SharePlan {
     guard !template.source.isEmpty else {
       throw .usage("nothing to share; give --shared-dir a directory, or --share")
     }
-    if template.listener == .passed(name: what.tag ?? ""), CurrentProcess.environment("LISTEN_FDS") == nil {
-      throw .usage("no socket to listen on; give --socket-path or --fd")
-    }
+    try template.listener.check()
     var share = template
     if share.options.name.isEmpty { share.options.name = share.source }
     return share
@@ -114,28 +107,24 @@ extension Options {
     var share = template
     var listener: ListenerSource?
     for item in OptionList.items(list) {
-      let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-      let value = parts.count > 1 ? parts[1] : nil
-      switch (parts[0], value) {
+      switch (item.key, item.value) {
       case ("tag", let tag?):
         share.options.tag = tag
         share.options.name = tag
       case ("source", let source?): share.source = source
       case ("socket", let path?): listener = .path(path)
       case ("fd", let number?):
-        guard let fd = Int32(number), fd >= 0 else {
-          throw .usage("fd in --share needs a descriptor number, not '\(number)'")
-        }
-        listener = .descriptor(fd)
+        listener = try .descriptor(written: number, in: "--share")
       default:
-        if try !share.set(parts[0], value, in: "--share") {
-          throw .usage("--share does not know '\(item)'; it takes tag=, source=, socket= and the options of a share")
+        if try !share.set(item.key, item.value, in: "--share") {
+          throw .usage(
+            "--share does not know '\(item.text)'; it takes tag=, source=, socket= and the options of a share")
         }
       }
     }
     guard share.options.tag != nil else { throw .usage("--share '\(list)' has no tag; add tag=NAME") }
     guard !share.source.isEmpty else { throw .usage("--share '\(list)' has no directory; add source=DIRECTORY") }
-    guard listener != nil || CurrentProcess.environment("LISTEN_FDS") != nil else {
+    guard listener != nil || ListenerSource.arePassed else {
       throw .usage("--share '\(list)' has no socket; add socket=PATH")
     }
     share.listener = listener ?? .passed(name: share.options.name)

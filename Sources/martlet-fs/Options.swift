@@ -79,7 +79,7 @@ struct Options: ParsableCommand {
       It takes virtiofsd's command line as it is. A list of shares (--share) runs in one process; options beside it \
       hold for each share unless it says otherwise. SIGTERM and SIGINT end it, SIGUSR1 writes counters to the log.
       """,
-    version: "\(MartletFS.program.name) \(MartletFS.program.version)")
+    version: "\(program.name) \(program.version)")
 
   @OptionGroup(title: "What to share") var what: WhatToShare
   @OptionGroup(title: "Daemon") var common: CommonOptions
@@ -194,6 +194,11 @@ struct ShareFlags: ParsableArguments {
     name: .customLong("allow-direct-io"), inversion: .prefixedNo, exclusivity: .chooseLast,
     help: "Pass O_DIRECT of the guest's opens on to the host.")
   var allowDirectIO = false
+
+  @Flag(
+    name: .customLong("packed-ring"), inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Offer packed rings, for frontends that know them (QEMU with packed=on).")
+  var packedRing = false
 
   @Flag(name: .customLong("allow-mmap"), help: "Allow shared mappings with --cache=never and metadata.")
   var allowMmap = false

@@ -47,6 +47,7 @@ struct SharePlan {
     case "writeback": options.writeback = on
     case "allow-direct-io": options.allowDirectIO = on
     case "allow-mmap": options.allowMmap = on
+    case "packed-ring": options.packedRing = on
     case "killpriv-v2": options.killPrivV2 = on
     case "preserve-noatime": options.preserveNoatime = on
     case "posix-lock": options.posixLocks = on
@@ -108,6 +109,7 @@ struct SharePlan {
       ("readonly", options.readOnly), ("xattr", options.xattr), ("xattrmap", options.xattrMap != nil),
       ("announce-submounts", options.announceSubmounts), ("readdirplus", options.readdirplus),
       ("writeback", options.writeback), ("allow-direct-io", options.allowDirectIO), ("allow-mmap", options.allowMmap),
+      ("packed-ring", options.packedRing),
       ("preserve-noatime", options.preserveNoatime), ("posix-lock", options.posixLocks), ("flock", options.flock),
       ("translate-uid", !options.userMap.isIdentity), ("translate-gid", !options.groupMap.isIdentity),
     ].filter { $0.1 }.map { $0.0 }

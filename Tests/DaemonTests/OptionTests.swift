@@ -56,6 +56,7 @@ import Testing
     Row("\(base) --no-announce-submounts --no-readdirplus", "killpriv-v2 automatic, \n"),
     Row("\(base) --no-announce-submounts --announce-submounts", "announce-submounts"),
     Row("\(base) --writeback --allow-direct-io --allow-mmap", "writeback, allow-direct-io, allow-mmap"),
+    Row("\(base) --packed-ring", "packed-ring"),
     Row("\(base) --killpriv-v2", "killpriv-v2 on"),
     Row("\(base) --killpriv-v2 --no-killpriv-v2", "killpriv-v2 off"),
     Row("\(base) --preserve-noatime --posix-lock --flock", "preserve-noatime, posix-lock, flock"),

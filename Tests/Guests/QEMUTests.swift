@@ -54,6 +54,9 @@ extension Guests {
         GuestCase(name: "handles-never", options: attributes + ["--inode-file-handles=never"]),
         GuestCase(name: "handles-mandatory", options: attributes + ["--inode-file-handles=mandatory"]),
         GuestCase(name: "two-queues", options: attributes + ["--num-request-queues=2"], runner: ["--queues", "2"]),
+        GuestCase(
+          name: "packed-rings", options: attributes + ["--packed-ring", "--num-request-queues=2"],
+          runner: ["--packed", "--queues", "2"]),
         GuestCase(name: "sandbox-chroot", options: attributes + ["--sandbox=chroot"]),
         GuestCase(name: "sandbox-none", options: attributes + ["--sandbox=none"]),
         GuestCase(name: "virtio-mmio", options: attributes, runner: ["--machine", "microvm"]),

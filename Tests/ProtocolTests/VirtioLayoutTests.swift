@@ -14,6 +14,10 @@ import Wire
       SplitDescriptor.self, "vring_desc",
       ["addr": \.address, "len": \.length, "flags": \.flags, "next": \.next]),
     layout(UsedElement.self, "vring_used_elem", ["id": \.id, "len": \.length]),
+    layout(
+      PackedDescriptor.self, "vring_packed_desc",
+      ["addr": \.address, "len": \.length, "id": \.id, "flags": \.flags]),
+    layout(PackedEvent.self, "vring_packed_desc_event", ["off_wrap": \.offsetWrap, "flags": \.flags]),
   ]
 
   @Test(arguments: structs)

@@ -9,6 +9,7 @@
 import Glibc
 import Testing
 import Virtio
+import VirtioProtocol
 import Wire
 
 @Suite(.disabled(if: isSanitized, "a sanitizer brings an allocator of its own"))
@@ -22,6 +23,12 @@ struct AllocationTests {
   @Test func `ten thousand chains are served without one allocation while they are logged`() async {
     await #expect(processExitsWith: .success) {
       try serveWithoutHeap(10_000, logged: true) { _ in }
+    }
+  }
+
+  @Test func `ten thousand chains of a packed ring are served without one allocation while they are logged`() async {
+    await #expect(processExitsWith: .success) {
+      try servePackedWithoutHeap(10_000)
     }
   }
 
@@ -61,7 +68,7 @@ private func serveWithoutHeap(_ count: Int, logged: Bool, _ device: (Int) -> Voi
     VirtqueueConfiguration(
       size: 64,
       rings: RingAreas(descriptors: ring.table.segment, available: ring.available.segment, used: ring.used.segment),
-      memory: ring.memory(), features: ring.features, nextAvailable: 0, notifier: ring.notifier,
+      memory: ring.memory(), features: ring.features, base: 0, notifier: ring.notifier,
       inflight: logged ? try hand.region() : nil,
       dirtyLog: logged ? DirtyLog(bitmap: bitmap.segment, owner: bitmap) : nil, loggedUsedAddress: base))
   var chain = Chain()
@@ -90,6 +97,53 @@ private func serveWithoutHeap(_ count: Int, logged: Bool, _ device: (Int) -> Voi
   exhaustHeap()
   let served = try serve(count, device)
   _exit(served >= count && ring.notifier.calls >= served / 3 ? 0 : 1)
+}
+
+/// The same on a packed ring with an inflight region and a dirty log.
+private func servePackedWithoutHeap(_ count: Int) throws {
+  let ring = PackedTestRing(size: 8)
+  let base = TestRing.base
+  let hand = PackedHandRegion(size: 8)
+  let bitmap = Block(64)
+  var queue = try Virtqueue(
+    VirtqueueConfiguration(
+      size: 8,
+      rings: RingAreas(
+        descriptors: ring.descriptors.segment, available: ring.driverEvent.segment, used: ring.deviceEvent.segment),
+      memory: ring.ring.memory(), features: [.ringPacked, .eventIndex, .indirectDescriptors],
+      base: ring.base(0), notifier: ring.notifier, packedInflight: try hand.region(),
+      dirtyLog: DirtyLog(bitmap: bitmap.segment, owner: bitmap), loggedUsedAddress: base))
+  var chain = Chain()
+
+  /// Two lists of two descriptors a turn: the ring comes round every other turn.
+  func serve(_ count: Int, after start: Int) throws -> Int {
+    var served = 0
+    while served < count {
+      var offset = 0
+      while offset < 4 {
+        let number = 2 * (start + served) + offset
+        let bit: UInt16 = number / 8 % 2 == 0 ? 0x80 : 0x8000
+        ring.describe(
+          number % 8, base + UInt64(64 * offset), 64, id: UInt16(offset / 2), flags: bit | (offset % 2 == 0 ? 1 : 2))
+        offset += 1
+      }
+      let before = served
+      while try queue.pop(into: &chain) {
+        queue.complete(chain, written: 8)
+        served += 1
+      }
+      queue.flush()
+      if queue.armKicks() || served != before + 2 { return 0 }
+    }
+    return served
+  }
+
+  let first = try serve(100, after: 0)
+  guard first == 100 else { _exit(2) }
+  touchStack()
+  exhaustHeap()
+  let served = try serve(count, after: first)
+  _exit(served >= count && ring.notifier.calls >= served / 2 ? 0 : 1)
 }
 
 /// The stack may not grow any more once memory is limited.

@@ -58,7 +58,7 @@ import Wire
         size: 16,
         rings: RingAreas(
           descriptors: ring.table.segment, available: ring.available.segment, used: ring.used.segment),
-        memory: ring.memory(), features: ring.features, nextAvailable: 0, notifier: ring.notifier))
+        memory: ring.memory(), features: ring.features, base: 0, notifier: ring.notifier))
     device.accept(ring.features)
     device.start(&queue, at: 0, host: NoHost())
     let served = [try device.process(&queue, at: 0), try device.process(&queue, at: 0)]

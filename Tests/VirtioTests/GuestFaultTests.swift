@@ -222,7 +222,7 @@ struct Offence: Sendable, CustomTestStringConvertible {
       _ = try Virtqueue(
         VirtqueueConfiguration(
           size: bad.size, rings: RingAreas(descriptors: areas[0], available: areas[1], used: areas[2]),
-          memory: ring.memory(), features: [.eventIndex], nextAvailable: 0, notifier: ring.notifier))
+          memory: ring.memory(), features: [.eventIndex], base: 0, notifier: ring.notifier))
     }
   }
 
@@ -235,7 +235,7 @@ struct Offence: Sendable, CustomTestStringConvertible {
       let made = Result { () throws(GuestFault) in
         _ = try Virtqueue(
           VirtqueueConfiguration(
-            size: 16, rings: areas, memory: ring.memory(), features: features, nextAvailable: 0, notifier: ring.notifier
+            size: 16, rings: areas, memory: ring.memory(), features: features, base: 0, notifier: ring.notifier
           ))
       }
       #expect((try? made.get()) != nil || features.contains(.eventIndex))

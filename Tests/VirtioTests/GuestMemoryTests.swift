@@ -115,7 +115,7 @@ import Wire
         VirtqueueConfiguration(
           size: 16,
           rings: RingAreas(descriptors: table.segment, available: available.segment, used: used.segment),
-          memory: memory, features: [], nextAvailable: 0, notifier: CountingNotifier()))
+          memory: memory, features: [], base: 0, notifier: CountingNotifier()))
       #expect(owner != nil)
       _ = consume queue
     }

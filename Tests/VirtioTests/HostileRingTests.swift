@@ -5,6 +5,7 @@ import Glibc
 import Synchronization
 import Testing
 import Virtio
+import VirtioProtocol
 import Wire
 
 /// A driver that changes everything while the queue reads it. Invariants: no crash; every segment of every chain lies
@@ -28,7 +29,7 @@ import Wire
             size: UInt16(size),
             rings: RingAreas(
               descriptors: ring.table.segment, available: ring.available.segment, used: ring.used.segment),
-            memory: ring.memory(), features: ring.features, nextAvailable: ring.availableIndex,
+            memory: ring.memory(), features: ring.features, base: UInt32(ring.availableIndex),
             notifier: ring.notifier))
         let request = Request(ring, capacity: 4)
         do throws(GuestFault) {
@@ -39,6 +40,48 @@ import Wire
               Issue.record("a segment outside the memory")
               return
             }
+            queue.complete(request.chain, written: request.chain.writable.byteCount)
+            chains += 1
+          }
+        } catch {
+          faults += 1
+          let shown = (request.readable + request.writable).allSatisfy { $0 != nil }
+          #expect(shown, "a chain that faulted shows memory that is not the guest's")
+        }
+        queue.flush()
+      }
+      #expect(faults > 0)
+      #expect(chains > 0)
+    }
+  }
+
+  /// The same vandal on a packed ring: it also turns the bits that say whose a descriptor is.
+  @Test(arguments: [1, 2, 3, 4] as [UInt64], [3, 64])
+  func `packed descriptors that change while they are read do no harm`(seed: UInt64, size: Int) throws {
+    let ring = PackedTestRing(size: size)
+    let vandal = Vandal(ring.ring, seed: seed, packed: ring.descriptors.segment)
+    try vandal.run {
+      var faults = 0
+      var chains = 0
+      while chains + faults < 3_000 {
+        var queue = try Virtqueue(
+          VirtqueueConfiguration(
+            size: UInt16(size),
+            rings: RingAreas(
+              descriptors: ring.descriptors.segment, available: ring.driverEvent.segment,
+              used: ring.deviceEvent.segment),
+            memory: ring.ring.memory(), features: [.ringPacked, .indirectDescriptors, .eventIndex],
+            base: PackedBase.start.rawValue, notifier: ring.notifier))
+        let request = Request(ring.ring, capacity: 4)
+        do throws(GuestFault) {
+          while chains + faults < 3_000 {
+            guard try queue.pop(into: &request.chain) else { continue }
+            let segments = request.readable + request.writable
+            guard segments.allSatisfy({ $0 != nil && $0!.count > 0 }) else {
+              Issue.record("a segment outside the memory")
+              return
+            }
+            #expect(request.head < size)
             queue.complete(request.chain, written: request.chain.writable.byteCount)
             chains += 1
           }
@@ -66,9 +109,12 @@ private final class Vandal: @unchecked Sendable {
   private let ring: TestRing
   private let stop = Atomic(false)
   private var random: SeededGenerator
+  /// The descriptors of a packed ring, if that is what is to be spoilt.
+  private let packed: Segment?
 
-  init(_ ring: TestRing, seed: UInt64) {
+  init(_ ring: TestRing, seed: UInt64, packed: Segment? = nil) {
     self.ring = ring
+    self.packed = packed
     random = SeededGenerator(seed: seed)
   }
 
@@ -92,6 +138,10 @@ private final class Vandal: @unchecked Sendable {
 
   private func work() {
     while !stop.load(ordering: .relaxed) {
+      if let packed {
+        spoil(packed)
+        continue
+      }
       // The indirect tables lie where buffers lie too.
       let table = random.next() % 2 == 0 ? ring.table.segment : ring.bytes(0x1000, 16 * 16)
       let slots = table.count / 16
@@ -109,6 +159,19 @@ private final class Vandal: @unchecked Sendable {
         let step: UInt16 = random.next() % 256 == 0 ? 0x4000 : 1
         ring.available.segment.store(ring.availableIndex &+ step, at: 2)
       }
+    }
+  }
+
+  private func spoil(_ packed: Segment) {
+    let table = random.next() % 4 == 0 ? ring.bytes(TestRing.base + 0x1000, 16 * 16) : packed
+    let slot = Int(random.next() % UInt64(table.count / 16))
+    switch random.next() % 4 {
+    case 0: table.store(TestRing.base &+ random.next() % 0x11_0000 & ~7, at: 16 * slot)
+    case 1: table.store(length(), at: 16 * slot + 8)
+    case 2: table.store(UInt16(random.next() % UInt64(packed.count / 16 + 1)), at: 16 * slot + 12)
+    default:
+      let kind = UInt16(random.next() % 8) & (random.next() % 4 == 0 ? 7 : 2)
+      table.store(kind | (random.next() % 2 == 0 ? 0x80 : 0x8000), at: 16 * slot + 14)
     }
   }
 

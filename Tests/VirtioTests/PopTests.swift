@@ -124,7 +124,7 @@ import Wire
         size: 16,
         rings: RingAreas(
           descriptors: ring.table.segment, available: ring.available.segment, used: ring.used.segment),
-        memory: ring.memory(), features: ring.features, nextAvailable: 0, notifier: ring.notifier))
+        memory: ring.memory(), features: ring.features, base: 0, notifier: ring.notifier))
     for expected in [(2, 1), (0, 1)] {
       let took = try queue.pop(into: &chain)
       #expect(took)

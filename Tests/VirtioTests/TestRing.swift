@@ -202,7 +202,7 @@ final class TestRing {
     let configuration = VirtqueueConfiguration(
       size: UInt16(size),
       rings: RingAreas(descriptors: table.segment, available: available.segment, used: used.segment),
-      memory: memory(), features: features, nextAvailable: next ?? index, notifier: notifier, inflight: inflight,
+      memory: memory(), features: features, base: UInt32(next ?? index), notifier: notifier, inflight: inflight,
       dirtyLog: dirtyLog, loggedUsedAddress: loggedUsedAddress)
     return TestQueue(try Virtqueue(configuration, batchLimit: batchLimit), self)
   }
@@ -235,7 +235,8 @@ final class TestQueue {
   }
 
   var hasWork: Bool { queue.hasWork }
-  var nextAvailable: UInt16 { queue.nextAvailable }
+  var base: UInt32 { queue.base }
+  var nextAvailable: UInt16 { UInt16(truncatingIfNeeded: queue.base) }
   var size: UInt16 { queue.size }
 
   func pop(capacity: Int = 512) throws(GuestFault) -> Request? {

@@ -5,6 +5,7 @@
 
 public import Linux
 public import VhostUserProtocol
+public import VirtioProtocol
 internal import Wire
 
 extension FrontendConnection {
@@ -25,6 +26,17 @@ extension FrontendConnection {
       throw .malformedReply(request: FrontendRequest.getVringBase.rawValue, reason: reason)
     }
     return base
+  }
+
+  /// The same for a packed ring.
+  public func setRingBase(_ index: Int, _ base: PackedBase, needReply: Bool = false) throws(FrontendError) {
+    try tell(.setVringBase, payload: state(index, Int(base.rawValue)), needReply: needReply)
+  }
+
+  /// Stops a packed ring; returns where it stopped.
+  public func getPackedRingBase(_ index: Int, needReply: Bool = false) throws(FrontendError) -> PackedBase {
+    let reply: VringState = try ask(.getVringBase, payload: state(index, 0), needReply: needReply)
+    return PackedBase(rawValue: reply.num)
   }
 
   public func setRingAddress(_ address: VringAddress, needReply: Bool = false) throws(FrontendError) {
