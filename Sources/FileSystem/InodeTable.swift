@@ -66,51 +66,37 @@ final class InodeTable: Sendable {
 
   // MARK: Lookups
 
-  enum Known {
-    case id(UInt64)
-    case needsHandle
-    case unknown
-  }
-
-  /// Adds one reference to the inode of an identity, if the guest knows it.
+  /// Adds one reference to the inode of an identity, if the guest knows it; nil if it does not, or if only a handle can
+  /// tell.
   /// - Parameter birth: when it was made; 0 if that is not to be relied on.
-  func reference(_ key: InodeKey, birth: Int64) -> Known {
+  func reference(_ key: InodeKey, birth: Int64) -> UInt64? {
     let shard = shardIndex(key)
     return shards[shard].state.withLock { state in
-      switch state.find(key, birth: birth, handle: nil) {
-      case .slot(let slot):
-        state.slots[Int(slot)].references &+= 1
-        return .id(encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation))
-      case .needsHandle: return .needsHandle
-      case .none: return .unknown
-      }
+      guard case .slot(let slot) = state.find(key, birth: birth, handle: nil) else { return nil }
+      state.slots[Int(slot)].references &+= 1
+      return encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation)
     }
   }
 
   /// Adds an inode with one reference, or references the one that another thread added meanwhile.
   ///
   /// With a handle the descriptor (if any) is a cache; without, it is all there is and stays open.
-  /// - Parameters:
-  ///   - settledBirth: when the inode was made, if nothing that is made from now on can have the same time.
-  ///   - isNumbered: the handle is but the inode's number, so the birth has to be given.
+  /// - Parameter settledBirth: when the inode was made, if nothing that is made from now on can have the same time.
   func insert(
-    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?, settledBirth: Int64,
-    isNumbered: Bool = false
+    _ key: InodeKey, type: FileType, handle: FileHandle?, descriptor: consuming FileDescriptor?, settledBirth: Int64
   ) -> UInt64 {
     let shard = shardIndex(key)
     let raw = descriptor.take()?.release() ?? -1
     let (id, spare) = shards[shard].state.withLock { state in
-      if case .slot(let slot) = state.find(key, birth: settledBirth, handle: isNumbered ? nil : handle) {
+      if case .slot(let slot) = state.find(key, birth: settledBirth, handle: handle) {
         state.slots[Int(slot)].references &+= 1
         // It is this inode, now, by handle or because it is open.
         if !state.slots[Int(slot)].isNumbered { state.slots[Int(slot)].birth = settledBirth }
         return (encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation), raw)
       }
-      let slot = state.add(key, type: type, handle: handle)
       // Its birth counts from the second look on: between the two calls of the first somebody may have renamed, so that
-      // number and birth are one file's and the handle is another's. Where there was one call, it counts at once.
-      state.slots[Int(slot)].isNumbered = isNumbered
-      if isNumbered { state.slots[Int(slot)].birth = settledBirth }
+      // number and birth are one file's and the handle is another's.
+      let slot = state.add(key, type: type, handle: handle)
       state.slots[Int(slot)].references = 1
       state.slots[Int(slot)].descriptor = raw
       if raw >= 0, handle != nil { state.link(slot) }
@@ -119,6 +105,27 @@ final class InodeTable: Sendable {
     }
     if spare >= 0 { File(raw: spare).close() }
     return id
+  }
+
+  /// The same for an inode whose handle is but its number, and which its birth tells from others of that number. Nil if
+  /// one of that number is known by a real handle, or was born at another time: only the real handle can tell whether
+  /// it is the same inode, and an inode with two node ids would have two page caches in the guest.
+  func insert(_ key: InodeKey, type: FileType, numbered handle: FileHandle, settledBirth: Int64) -> UInt64? {
+    let shard = shardIndex(key)
+    return shards[shard].state.withLock { state in
+      let slot: UInt32
+      switch state.find(key, birth: settledBirth, handle: nil) {
+      case .needsHandle: return nil
+      case .slot(let known): slot = known
+      case .none:
+        slot = state.add(key, type: type, handle: handle)
+        state.slots[Int(slot)].isNumbered = true
+        // What it is was told by one call, so the birth counts at once.
+        state.slots[Int(slot)].birth = settledBirth
+      }
+      state.slots[Int(slot)].references &+= 1
+      return encode(shard: shard, slot: slot, generation: state.slots[Int(slot)].generation)
+    }
   }
 
   // MARK: Use

@@ -78,14 +78,15 @@ extension Worker {
     _ status: FileStatus, _ name: CName, in directory: File, mount: UInt32
   ) throws(Errno) -> UInt64? {
     let key = InodeKey(inode: status.inode, mount: mount)
-    if case .id(let id) = share.inodes.reference(key, birth: birth(status)) { return id }
+    if let id = share.inodes.reference(key, birth: birth(status)) { return id }
     guard share.usesHandles else { return nil }
     let place = share.mounts[mount]
     guard let anchor = place.anchor else { return nil }
     let settled = settledBirth(status)
-    if settled != 0, place.opensByNumber == true, let handle = FileHandle(anyGenerationOf: status.inode) {
-      return share.inodes.insert(
-        key, type: status.type, handle: handle, descriptor: nil, settledBirth: settled, isNumbered: true)
+    if settled != 0, place.opensByNumber == true, let handle = FileHandle(anyGenerationOf: status.inode),
+      let id = share.inodes.insert(key, type: status.type, numbered: handle, settledBirth: settled)
+    {
+      return id
     }
     let handle: FileHandle
     do throws(Errno) {
@@ -148,7 +149,7 @@ extension Worker {
   ) throws(Errno) -> (id: UInt64, mount: UInt32) {
     let mount = enterMount(of: descriptor.file, status: status)
     let key = InodeKey(inode: status.inode, mount: mount)
-    if case .id(let id) = share.inodes.reference(key, birth: birth(status)) { return (id, mount) }
+    if let id = share.inodes.reference(key, birth: birth(status)) { return (id, mount) }
     var handle: FileHandle?
     if share.usesHandles, share.mounts[mount].anchor != nil, !keepOpen {
       handle = try? descriptor.file.handle(of: CName(""), flags: AtFlags.emptyPath)

@@ -28,6 +28,24 @@ struct InodeTests {
     #expect(Host.descriptors(below: mount.path("file")).isEmpty)
   }
 
+  /// A young inode is known by its handle. When it has become old enough to be known by number and birth, and others
+  /// already are, it is the same node still.
+  @Test func aNodeStaysTheSameWhenItsInodeIsNoLongerYoung() throws {
+    let mount = try Mount { $0.inodeFileHandles = .prefer }
+    for name in ["young", "first", "second"] { try Host.write("x", to: mount.path(name)) }
+    let young = try mount.node("young")
+    // Longer than an inode is young.
+    sleep(5)
+    // The first old inode tells whether the file system opens by number; from the second on it is done.
+    let first = try mount.node("first")
+    let second = try mount.node("second")
+    #expect(try mount.node("young") == young)
+    #expect(try mount.node("young") == young)
+    #expect(try mount.node("first") == first)
+    #expect(try mount.node("second") == second)
+    #expect(mount.device.population.inodes == 3)
+  }
+
   @Test func aForgetOfMoreThanThereIsEndsTheNodeAndNothingElse() throws {
     let mount = try Mount()
     try Host.write("x", to: mount.path("one"))
