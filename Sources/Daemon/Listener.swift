@@ -25,6 +25,36 @@ public enum ListenerSource: Equatable, Sendable {
   }
 }
 
+extension ListenerSource {
+  /// Whether the service manager left descriptors.
+  public static var arePassed: Bool { CurrentProcess.environment("LISTEN_FDS") != nil }
+
+  /// The descriptor of an `fd=` in a list of options.
+  public static func descriptor(written number: String, in option: String) throws(HumanError) -> ListenerSource {
+    guard let fd = Int32(number), fd >= 0 else {
+      throw .usage("fd in \(option) needs a descriptor number, not '\(number)'")
+    }
+    return .descriptor(fd)
+  }
+
+  /// Refuses the source that remains when a person gave none.
+  public func check() throws(HumanError) {
+    if case .passed = self, !ListenerSource.arePassed {
+      throw .usage("no socket to listen on; give --socket-path or --fd")
+    }
+  }
+}
+
+extension CommonOptions {
+  /// Where the socket of a program's only device comes from.
+  /// - Parameter name: the name of the descriptor, if the service manager has it.
+  public func listener(named name: String = "") -> ListenerSource {
+    if let fd { return .descriptor(fd) }
+    if let path = socketPath ?? deprecatedSocket { return .path(path) }
+    return .passed(name: name)
+  }
+}
+
 /// A socket file that this process made.
 struct SocketFile: Sendable {
   let path: Path

@@ -3,8 +3,22 @@
 
 /// The value of an option that holds several (`--share tag=a,source=b`).
 public enum OptionList {
+  /// One of them, `key=value` or a word alone.
+  public struct Item: Equatable, Sendable {
+    public let text: String
+    public let key: String
+    public let value: String?
+
+    init(_ text: String) {
+      self.text = text
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      key = String(parts[0])
+      value = parts.count > 1 ? String(parts[1]) : nil
+    }
+  }
+
   /// Items between commas; a doubled comma is one that belongs to the item (QEMU's rule).
-  public static func items(_ list: String) -> [String] {
+  public static func items(_ list: String) -> [Item] {
     var items: [String] = []
     var item = ""
     var rest = list[...]
@@ -20,6 +34,6 @@ public enum OptionList {
       }
     }
     items.append(item)
-    return items.filter { !$0.isEmpty }
+    return items.filter { !$0.isEmpty }.map { Item($0) }
   }
 }

@@ -11,7 +11,7 @@ extension Options {
   /// What the command line asks for, checked; nothing of the host was looked at yet.
   func volumes() throws(HumanError) -> [VolumePlan] {
     var template = VolumePlan(
-      image: what.file ?? "", listener: listener(), options: VolumeOptions(name: ""), wishes: ImageWishes(image))
+      image: what.file ?? "", listener: common.listener(), options: VolumeOptions(name: ""), wishes: ImageWishes(image))
     template.options.readOnly = volume.readOnly
     template.options.serial = volume.serial
     template.options.direct = volume.direct
@@ -26,29 +26,22 @@ extension Options {
   }
 
   /// Opens the images, and says how the daemon is to run.
-  func plan(_ program: Program, _ volumes: [VolumePlan]) throws(HumanError) -> DaemonPlan {
+  func plan(_ volumes: [VolumePlan]) throws(HumanError) -> DaemonPlan {
     var images: [Image] = []
     for volume in volumes { images.append(try volume.openImage()) }
     var plan = DaemonPlan(
-      program: program, services: zip(volumes, images).map { $0.service($1) }, common: common, onDisconnect: .relisten)
+      program: Options.program, services: zip(volumes, images).map { $0.service($1) }, common: common,
+      onDisconnect: .relisten)
     plan.systemCalls = BlockCalls.all
     plan.openFiles = images.map { $0.descriptor }
     plan.reloadsOnHangUp = true
     return plan
   }
 
-  private func listener() -> ListenerSource {
-    if let fd = common.fd { return .descriptor(fd) }
-    if let path = common.socketPath ?? common.deprecatedSocket { return .path(path) }
-    return .passed(name: "")
-  }
-
   /// QEMU's way: one file, one socket.
   private func single(_ template: VolumePlan) throws(HumanError) -> VolumePlan {
     guard what.file != nil else { throw .usage("nothing to serve; give --blk-file an image, or --volume") }
-    if template.listener == .passed(name: ""), CurrentProcess.environment("LISTEN_FDS") == nil {
-      throw .usage("no socket to listen on; give --socket-path or --fd")
-    }
+    try template.listener.check()
     return template
   }
 
@@ -76,25 +69,20 @@ extension Options {
     var volume = template
     var listener: ListenerSource?
     for item in OptionList.items(list) {
-      let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-      let value = parts.count > 1 ? parts[1] : nil
-      switch (parts[0], value) {
+      switch (item.key, item.value) {
       case ("image", let path?): volume.image = path
       case ("socket", let path?): listener = .path(path)
       case ("name", let name?): volume.options.name = name
       case ("fd", let number?):
-        guard let fd = Int32(number), fd >= 0 else {
-          throw .usage("fd in --volume needs a descriptor number, not '\(number)'")
-        }
-        listener = .descriptor(fd)
+        listener = try .descriptor(written: number, in: "--volume")
       default:
-        if try !volume.set(parts[0], value) {
-          throw .usage("--volume does not know '\(item)'; it takes image=, socket= and the options of a volume")
+        if try !volume.set(item.key, item.value) {
+          throw .usage("--volume does not know '\(item.text)'; it takes image=, socket= and the options of a volume")
         }
       }
     }
     guard !volume.image.isEmpty else { throw .usage("--volume '\(list)' has no image; add image=PATH") }
-    guard listener != nil || CurrentProcess.environment("LISTEN_FDS") != nil else {
+    guard listener != nil || ListenerSource.arePassed else {
       throw .usage("--volume '\(list)' has no socket; add socket=PATH")
     }
     volume.listener = listener ?? .passed(name: "")

@@ -34,7 +34,7 @@ struct Options: ParsableCommand {
       otherwise. SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to \
       the log.
       """,
-    version: "\(MartletBlk.program.name) \(MartletBlk.program.version)")
+    version: "\(program.name) \(program.version)")
 
   @OptionGroup(title: "What to serve") var what: WhatToServe
   @OptionGroup(title: "Daemon") var common: CommonOptions

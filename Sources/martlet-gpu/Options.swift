@@ -61,7 +61,7 @@ struct Options: ParsableCommand {
       Two-dimensional graphics, guest blobs, cursors and up to 16 screens, for any frontend that attaches a plain \
       vhost-user device. SIGTERM and SIGINT end it, SIGUSR1 writes counters to the log.
       """,
-    version: "\(MartletGPU.program.name) \(MartletGPU.program.version)")
+    version: "\(program.name) \(program.version)")
 
   @OptionGroup(title: "Daemon") var common: CommonOptions
 
@@ -106,18 +106,10 @@ struct Options: ParsableCommand {
   }
 
   /// Everything that the command line says, checked.
-  func plan(_ program: Program) throws(HumanError) -> DaemonPlan {
+  func plan() throws(HumanError) -> DaemonPlan {
     let options = try graphicsOptions()
-    let listener: ListenerSource
-    if let fd = common.fd {
-      listener = .descriptor(fd)
-    } else if let path = common.socketPath ?? common.deprecatedSocket {
-      listener = .path(path)
-    } else if CurrentProcess.environment("LISTEN_FDS") != nil {
-      listener = .passed(name: "")
-    } else {
-      throw .usage("no socket to listen on; give --socket-path or --fd")
-    }
+    let listener = common.listener()
+    try listener.check()
     let service = Service(name: "gpu", listener: listener, source: nil) { _ in
       let device = GraphicsDevice(options)
       return ServedDevice(device, verbs: ScreenVerbs.all(device)) {
@@ -125,15 +117,10 @@ struct Options: ParsableCommand {
       }
     }
     // QEMU's conventions: a backend program serves one frontend and ends.
-    var plan = DaemonPlan(program: program, services: [service], common: common, onDisconnect: .exit)
+    var plan = DaemonPlan(program: Options.program, services: [service], common: common, onDisconnect: .exit)
     // malloc asks /sys for the number of processors when its ninth arena is made. Nothing else opens a file, and in the
     // sandbox there is none.
     plan.systemCalls = ["openat"]
     return plan
-  }
-
-  /// For --dry-run.
-  var description: String {
-    "screens: \(scanouts) of \(size.width)x\(size.height), edid \(edid.rawValue), memory limit \(memoryLimit.bytes)\n"
   }
 }
