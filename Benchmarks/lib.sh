@@ -83,6 +83,11 @@ run_part() {
   bench=
 }
 
+# file_system DIRECTORY: its kind. stat calls all of ext2 to ext4 by one name.
+file_system() {
+  findmnt -n -o FSTYPE -T "$1" || stat -f -c %T "$1"
+}
+
 head_of_results() {
   printf '%s\n\n' "$1"
   # shellcheck disable=SC2016 # Markdown's own quotes
