@@ -64,6 +64,13 @@ final class InflightLog: Sendable {
     return mapping.segment.dropFirst(start + index * stride).prefix(stride)
   }
 
+  /// The device was reset: its queues begin anew. What a split ring has used stands in the ring itself; how far a packed
+  /// one came, only the area would still say.
+  func reset() {
+    guard packed else { return }
+    for index in 0..<queueCount { part(index)?.store(InflightQueuePacked()) }
+  }
+
   /// The part of one queue; nil if the area has none for it or the ring is larger than the area was made for.
   func region(_ index: Int, ringSize: UInt16) -> InflightRegion? {
     guard !packed, ringSize <= queueSize, let part = part(index) else { return nil }

@@ -94,6 +94,7 @@ extension Session {
     stopRings()
     let enabled = features.map { !$0.contains(.vhostUserProtocolFeatures) } ?? false
     for ring in rings { ring.forget(enabled: enabled) }
+    inflight?.reset()
     featuresOfDevice = nil
     device.reset()
     return .done

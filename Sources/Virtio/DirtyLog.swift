@@ -47,7 +47,8 @@ struct DirtyPages: BitwiseCopyable {
       guard page >> 3 < UInt64(byteCount) else { return }
       // An atomic byte has the layout of a byte; the frontend clears bits of it meanwhile.
       let cell = unsafe (bitmap + Int(truncatingIfNeeded: page >> 3)).assumingMemoryBound(to: Atomic<UInt8>.self)
-      unsafe cell.pointee.bitwiseOr(1 << UInt8(page & 7), ordering: .relaxed)
+      // Released, so that whoever finds the mark finds what was written before it.
+      unsafe cell.pointee.bitwiseOr(1 << UInt8(page & 7), ordering: .releasing)
       page += 1
     }
   }

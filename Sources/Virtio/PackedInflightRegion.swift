@@ -9,6 +9,13 @@ internal import Synchronization
 internal import VirtioProtocol
 public import Wire
 
+/// A chain that a predecessor left in flight: the head of a split chain, or the entry of the inflight area that stands
+/// for a packed one and the descriptors it took in the ring.
+struct LeftChain: Equatable {
+  var entry: UInt16
+  var ringEntries: UInt16
+}
+
 /// One queue's part of the inflight area.
 @safe
 public struct PackedInflightRegion: ~Copyable {
@@ -16,6 +23,8 @@ public struct PackedInflightRegion: ~Copyable {
   private let size: UInt16
   private let owner: AnyObject
   private var counter: UInt64 = 0
+  /// A queue has worked with this part before.
+  private let wasUsed: Bool
 
   /// Nil if `memory` is too small for a ring of `size` descriptors.
   public init?(memory: Segment, size: UInt16, owner: AnyObject) {
@@ -25,6 +34,8 @@ public struct PackedInflightRegion: ~Copyable {
     unsafe base = memory.base
     self.size = size
     self.owner = owner
+    let header = memory.load(InflightQueuePacked.self)
+    wasUsed = header?.version == InflightLayout.version && header?.descNum == size
   }
 
   // MARK: Access
@@ -131,10 +142,6 @@ public struct PackedInflightRegion: ~Copyable {
   func commit(_ entry: UInt16) {
     guard entry < size else { return }
     store(UInt8(0), at: offset(entry) + InflightLayout.inflightOffset)
-    commit()
-  }
-
-  private func commit() {
     oldFreeHead = freeHead
     progress = Progress(used: progress.used, oldUsed: progress.used)
   }
@@ -143,32 +150,35 @@ public struct PackedInflightRegion: ~Copyable {
 
   /// Where the queue goes on and the entries still in flight, oldest first; repairs what a crash left half done. A
   /// region that nobody has used, or that makes no sense, is begun anew where `ring` stands.
-  mutating func recover(_ ring: borrowing PackedQueue) -> (base: PackedBase, entries: [UInt16]) {
-    let header: InflightQueuePacked = load(0)
-    guard header.version == InflightLayout.version, header.descNum == size, progress.oldUsed.index < ring.size else {
-      return (begin(at: ring.base), [])
-    }
-    if progress.used != progress.oldUsed, progress.used.index < ring.size {
-      let shown = ring.flags(at: progress.oldUsed.index) & PackedFlags.both
-      if shown == PackedFlags.used(progress.oldUsed.wrap) { commit() }
+  mutating func recover(_ ring: borrowing PackedQueue) -> (base: PackedBase, chains: [LeftChain]) {
+    // Read once: the frontend shares the area.
+    let known = progress
+    guard wasUsed, known.oldUsed.index < ring.size else { return (begin(at: ring.base), []) }
+    var used = known.oldUsed
+    if known.used != known.oldUsed, known.used.index < ring.size,
+      ring.flags(at: known.oldUsed.index) & PackedFlags.both != PackedFlags.available(known.oldUsed.wrap)
+    {
+      // It was shown: the driver may even have taken it and put another list there.
+      used = known.used
+      oldFreeHead = freeHead
     }
     // What was not shown did not happen.
     freeHead = oldFreeHead
-    progress = Progress(used: progress.oldUsed, oldUsed: progress.oldUsed)
+    progress = Progress(used: used, oldUsed: used)
     clearFreeList()
-    var found: [(counter: UInt64, entry: UInt16)] = []
+    var found: [(counter: UInt64, chain: LeftChain)] = []
     var count = 0
     for index in 0..<size {
       let entry = entry(index)
       guard entry.inflight == 1, entry.num > 0, count + Int(entry.num) <= Int(ring.size) else { continue }
       count += Int(entry.num)
-      found.append((entry.counter, index))
+      found.append((entry.counter, LeftChain(entry: index, ringEntries: entry.num)))
     }
     found.sort { $0.counter < $1.counter }
     counter = (found.last?.counter ?? 0) &+ 1
-    var available = progress.oldUsed
+    var available = used
     available.advance(by: UInt16(count), size: ring.size)
-    return (PackedBase(available: available, used: progress.oldUsed), found.map { $0.entry })
+    return (PackedBase(available: available, used: used), found.map { $0.chain })
   }
 
   private func clearFreeList() {
@@ -192,12 +202,12 @@ public struct PackedInflightRegion: ~Copyable {
     return base
   }
 
-  /// The descriptors that were noted for a chain.
-  func descriptors(of head: UInt16) -> [PackedDescriptor] {
+  /// The descriptors that were noted for a chain; nil if the list has become shorter than it was.
+  func descriptors(of chain: LeftChain) -> [PackedDescriptor]? {
     var noted: [PackedDescriptor] = []
-    var index = head
-    for _ in 0..<entry(head).num {
-      guard index < size else { break }
+    var index = chain.entry
+    for _ in 0..<chain.ringEntries {
+      guard index < size else { return nil }
       let entry = entry(index)
       noted.append(PackedDescriptor(address: entry.addr, length: entry.len, id: entry.id, flags: entry.flags))
       index = entry.next

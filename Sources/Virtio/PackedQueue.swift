@@ -87,6 +87,8 @@ struct PackedQueue: ~Copyable {
     nextAvailable = base.available
     nextUsed = base.used
     outstanding = count
+    // Nobody knows what a predecessor told the driver of: the first decision is about all of the ring.
+    unsignalled = size
   }
 
   var base: PackedBase { PackedBase(available: nextAvailable, used: nextUsed) }
@@ -305,7 +307,12 @@ struct PackedQueue: ~Copyable {
   }
 
   /// Where in guest memory the descriptor lies that `put` will write next; nil if the ring lies in no region.
-  var nextUsedGuestAddress: UInt64? {
-    regions.guestAddress(of: unsafe Segment(base: entry(nextUsed.index), count: 16))
+  var nextUsedGuestAddress: UInt64? { guestAddress(of: nextUsed.index) }
+
+  /// Where the first descriptor of the batch lies that `publish` will show; nil if there is none.
+  var batchGuestAddress: UInt64? { unpublished > 0 ? guestAddress(of: batchStart) : nil }
+
+  private func guestAddress(of index: UInt16) -> UInt64? {
+    regions.guestAddress(of: unsafe Segment(base: entry(index), count: 16))
   }
 }

@@ -13,7 +13,7 @@ extension Virtqueue {
     guard let left = packedInflight?.recover(packed) else { return }
     packed.move(to: left.base)
     // Reversed, so that taking the next one is popLast.
-    resubmit = left.entries.reversed()
+    resubmit = left.chains.reversed()
     hasResubmits = !resubmit.isEmpty
   }
 
@@ -28,11 +28,12 @@ extension Virtqueue {
   /// Only in the first moments after a predecessor has crashed.
   @inline(never)
   private mutating func retakePacked(into chain: inout Chain) throws(GuestFault) -> Bool {
-    guard let entry = resubmit.popLast() else { return false }
+    guard let left = resubmit.popLast() else { return false }
     hasResubmits = !resubmit.isEmpty
     retakenCount &+= 1
-    chain.inflightEntry = entry
-    try packed.retake(packedInflight?.descriptors(of: entry) ?? [], into: &chain)
+    chain.inflightEntry = left.entry
+    guard let noted = packedInflight?.descriptors(of: left) else { throw .descriptorOutOfRange }
+    try packed.retake(noted, into: &chain)
     return true
   }
 
@@ -42,7 +43,7 @@ extension Virtqueue {
     } else {
       packed.put(chain.head, written: UInt32(clamping: written), taken: chain.ringEntries)
     }
-    if packed.unpublished >= groupSize { packed.publish() }
+    if packed.unpublished >= groupSize { publishPacked() }
     if packed.unflushed >= batchLimit { flushPacked() }
   }
 
@@ -51,24 +52,31 @@ extension Virtqueue {
   /// would leave them in the driver's way.
   @inline(never)
   private mutating func completeLogged(_ chain: borrowing Chain, written: Int) {
+    let place = loggedUsedAddress == nil ? nil : packed.nextUsedGuestAddress
+    packed.put(chain.head, written: UInt32(clamping: written), taken: chain.ringEntries)
     if let dirtyPages {
       // The frontend names the device's area as "used"; the descriptors that the device writes lie elsewhere.
-      if loggedUsedAddress != nil, let address = packed.nextUsedGuestAddress {
-        dirtyPages.mark(guestAddress: address, byteCount: 16)
-      }
+      if let place { dirtyPages.mark(guestAddress: place, byteCount: 16) }
       markBuffers(of: chain, written: written, in: dirtyPages)
     }
-    packed.put(chain.head, written: UInt32(clamping: written), taken: chain.ringEntries)
     if packedInflight == nil { return }
     packedInflight?.release(chain.inflightEntry, used: packed.nextUsed)
-    packed.publish()
+    publishPacked()
     packedInflight?.commit(chain.inflightEntry)
+  }
+
+  /// Shows the batch to the driver. Its first descriptor is written once more, and marked after that.
+  private mutating func publishPacked() {
+    guard let dirtyPages, loggedUsedAddress != nil else { return packed.publish() }
+    let place = packed.batchGuestAddress
+    packed.publish()
+    if let place { dirtyPages.mark(guestAddress: place, byteCount: 16) }
   }
 
   @inline(never)
   mutating func flushPacked() {
     if packed.unflushed == 0 { return }
-    packed.publish()
+    publishPacked()
     if packed.shouldSignal() { notifier.call() }
   }
 }

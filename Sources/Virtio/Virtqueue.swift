@@ -71,9 +71,8 @@ public struct Virtqueue: ~Copyable {
   var packed: PackedQueue
   private var inflight: InflightRegion?
   var packedInflight: PackedInflightRegion?
-  /// Heads (or entries of the packed inflight area) that a predecessor left in flight: taken before the ring's own,
-  /// oldest first.
-  var resubmit: [UInt16] = []
+  /// Chains that a predecessor left in flight: taken before the ring's own, oldest first.
+  var resubmit: [LeftChain] = []
   /// `resubmit` is not empty: spares a running queue the look at an array.
   var hasResubmits = false
   /// Those of them that were taken.
@@ -122,7 +121,7 @@ public struct Virtqueue: ~Copyable {
       recoverPacked()
     } else if let heads = inflight?.recover(usedIndex: ring.nextUsed), !heads.isEmpty {
       // Reversed, so that taking the next one is popLast.
-      resubmit = heads.filter { $0 < ring.size }.reversed()
+      resubmit = heads.filter { $0 < ring.size }.reversed().map { LeftChain(entry: $0, ringEntries: 0) }
       hasResubmits = !resubmit.isEmpty
     }
   }
@@ -169,10 +168,10 @@ public struct Virtqueue: ~Copyable {
   /// Only in the first moments after a predecessor has crashed.
   @inline(never)
   private mutating func popResubmitted(into chain: inout Chain) throws(GuestFault) -> Bool {
-    guard let head = resubmit.popLast() else { return false }
+    guard let left = resubmit.popLast() else { return false }
     hasResubmits = !resubmit.isEmpty
     retakenCount &+= 1
-    try ring.read(head, into: &chain)
+    try ring.read(left.entry, into: &chain)
     if ring.memoryIsLost { throw .memoryLost }
     return true
   }

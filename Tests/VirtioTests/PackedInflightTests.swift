@@ -180,6 +180,29 @@ struct PackedHandRegion {
     #expect(free.sorted() == Array(0..<8))
   }
 
+  @Test func aChainThatTheDriverHasTakenBackIsNotDoneAgain() throws {
+    let ring = PackedTestRing()
+    let hand = PackedHandRegion()
+    let first = try ring.queue(inflight: hand.region())
+    for id in [0, 2, 4, 6] { offer(ring, id) }
+    _ = try first.popAll()
+    // By hand: the first is shown, and the process dies before it notes that.
+    hand.block.segment.store(hand.freeHead, at: 32 + 32 * 1 + 2)
+    hand.block.segment.store(UInt16(0), at: 12)
+    hand.block.segment.store(UInt16(2), at: 16)
+    ring.describe(0, 0, 5, id: 0, flags: 0x8082)
+    #expect(ring.takeUsed(2)?.id == 0)
+    // The ring was full: the next list goes where that one was.
+    offer(ring, 7)
+
+    let second = try ring.queue(base: 0, inflight: hand.region())
+    let requests = try second.popAll()
+    #expect(requests.map(\.head) == [2, 4, 6, 7])
+    for request in requests { second.complete(request, written: 1) }
+    second.flush()
+    for id in [2, 4, 6, 7] as [UInt16] { #expect(ring.takeUsed(2)?.id == id) }
+  }
+
   @Test func aMarkWithoutItsListIsForgotten() throws {
     let ring = PackedTestRing()
     let hand = PackedHandRegion()
@@ -214,6 +237,9 @@ struct PackedHandRegion {
       for request in (try? queue.popAll()) ?? [] { queue.complete(request, written: 1) }
       queue.flush()
       guard let second = try? ring.queue(inflight: hand.region()) else { continue }
+      for _ in 0..<Int(random.next() % 4) {
+        hand.block.segment.store(UInt16(random.next() % 65536), at: 12 + 2 * Int(random.next() % 138))
+      }
       for request in (try? second.popAll()) ?? [] { second.complete(request, written: 1) }
       second.flush()
     }
