@@ -72,6 +72,11 @@ public final class RunningProgram: Sendable {
   /// What it has written to standard error.
   public var log: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
 
+  /// What it has written to standard output; the end may be half a character.
+  public var outputSoFar: String {
+    String(decoding: (try? Data(contentsOf: URL(filePath: output))) ?? Data(), as: UTF8.self)
+  }
+
   /// Not to one that was waited for: its number may be another's.
   public func send(_ signal: Int32) {
     end.withLock { if $0 == nil { kill(identifier, signal) } }
