@@ -9,13 +9,8 @@ import Support
 import Testing
 
 /// Invariants: see Tests/Guests/blkio/blkiocheck.c, which says "ok" to each.
-@Suite(.serialized, .enabled(if: LibblkioTests.isThere, LibblkioTests.unavailable))
+@Suite(.serialized, .enabled(if: VolumeRig.hasLibblkio, VolumeRig.noLibblkio))
 struct LibblkioTests {
-  static let unavailable: Comment = "needs MARTLET_GUEST_DIR with blkiocheck, which contrib/test makes where libblkio can be fetched"
-  static var isThere: Bool {
-    GuestRig.guests.map { FileManager.default.fileExists(atPath: "\($0)/blkiocheck") } ?? false
-  }
-
   @Test(
     "libblkio reads back what it wrote, zeroed and discarded", .timeLimit(.minutes(5)),
     arguments: [

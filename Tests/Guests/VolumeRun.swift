@@ -18,6 +18,14 @@ enum VolumeRig {
     return FileManager.default.fileExists(atPath: "\(guests)/root.stamp")
   }
 
+  static let noLibblkio: Comment =
+    "needs MARTLET_GUEST_DIR with blkiocheck, which contrib/test makes where libblkio can be fetched"
+
+  static var hasLibblkio: Bool {
+    guard let guests = GuestRig.guests, GuestRig.programs != nil else { return false }
+    return FileManager.default.fileExists(atPath: "\(guests)/blkiocheck")
+  }
+
   static func program(_ name: String) -> String { GuestRig.rig.appending(path: name).path }
 
   /// A program that `prepare` has made.
@@ -66,7 +74,7 @@ struct VolumeDaemon {
   var processes: [Int32] {
     let first = program.identifier
     let children = (try? String(contentsOfFile: "/proc/\(first)/task/\(first)/children", encoding: .utf8)) ?? ""
-    return [first] + children.split(separator: " ").compactMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+    return [first] + children.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }
   }
 
   /// Ends it as a service manager does; nil if it ended well.
@@ -87,7 +95,7 @@ struct VolumeGuest {
     runner = try RunningProgram(words, in: place)
   }
 
-  var console: String { runner.outputSoFar }
+  var console: String { runner.outputSoFar() }
 
   /// Waits for a line of this beginning.
   func wait(for line: String) async throws {
@@ -113,7 +121,8 @@ extension GuestReport {
     var problems = failures.map(String.init) + kernelComplaints.map(String.init)
     if passed == 0 { problems.append("not one check passed") }
     if status != 0 {
-      problems.append("the guest's job ended with \(status), its console with:\n\(lines.suffix(12).joined(separator: "\n"))")
+      let tail = lines.suffix(12).joined(separator: "\n")
+      problems.append("the guest's job ended with \(status), its console with:\n\(tail)")
     }
     return problems
   }

@@ -57,13 +57,14 @@ private struct VolumeLife {
       problems += try await playTheHost(guest, daemon)
       let report = try await guest.waitForEnd()
       problems += report.problems
-      print("\(kind.rawValue) volumes: \(report.passed) checks passed, \((ContinuousClock.now - start).components.seconds) s")
+      let seconds = (ContinuousClock.now - start).components.seconds
+      print("\(kind.rawValue) volumes: \(report.passed) checks passed, \(seconds) s")
     } catch {
       guest.end()
       problems.append("\(error)")
     }
     if let trouble = try await daemon.stop() { problems.append(trouble) }
-    if problems.isEmpty { problems += try await lookAtImages(guest.console) }
+    if problems.isEmpty { problems += try await lookAtImages(guest) }
     record(
       problems, of: "\(kind.rawValue)-volumes",
       logs: ["console": guest.console, "runner": guest.runner.log, "daemon.log": daemon.program.log])
@@ -132,7 +133,7 @@ private struct VolumeLife {
     return problems
   }
 
-  private func lookAtImages(_ console: String) async throws -> [String] {
+  private func lookAtImages(_ guest: VolumeGuest) async throws -> [String] {
     for name in ["root.img", "data.img"] {
       // Replays a journal, and changes nothing else where nothing is wrong.
       try await VolumeRig.run(["/sbin/e2fsck", "-fy", name], in: place)
@@ -141,21 +142,20 @@ private struct VolumeLife {
     let text = try await VolumeRig.run(["/sbin/debugfs", "-R", "cat /from-guest", "data.img"], in: place)
     var problems = text == "written by the guest\n" ? [] : ["the guest's file reads '\(text)'"]
     guard isWholeMachine else { return problems }
-    problems += try await VolumeCheck.verify("raw.img", "--seed \(GuestRig.seed)", console, in: place)
+    problems += try await VolumeCheck.verify("raw.img", "--seed \(GuestRig.seed)", guest, in: place)
     return problems
   }
 }
 
 /// The image against the writer's reports.
 enum VolumeCheck {
-  /// What is wrong; prints what was right.
+  /// What is wrong.
   static func verify(
-    _ image: String, _ options: String, _ console: String, in place: Support.Workplace
+    _ image: String, _ options: String, _ guest: VolumeGuest, in place: Support.Workplace
   ) async throws -> [String] {
-    try place.write("reports", console)
     let check = try VolumeRig.prepared("volumecheck")
     let outcome = try await RunningProgram(
-      ["/bin/sh", "-c", "exec \(check) verify \(options) \(image) <reports"], in: place
+      ["/bin/sh", "-c", "exec \(check) verify \(options) \(image) <\(guest.runner.outputFile)"], in: place
     ).wait(seconds: 120)
     return outcome.code == 0 ? [] : [outcome.output + outcome.errors]
   }
