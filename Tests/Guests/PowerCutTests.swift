@@ -13,6 +13,8 @@ struct PowerCut: Sendable, CustomTestStringConvertible {
   var name: String
   var options: [String]
   var queueCount = 2
+  /// Properties of QEMU's device.
+  var properties = ""
   var rounds: Int
   var testDescription: String { name }
 }
@@ -21,9 +23,14 @@ extension Guests {
   /// Invariants: what the guest has flushed is in the image, whenever the backend dies; the guest reads what it wrote
   /// last, nothing older and nothing else; it sees no error and does not stop.
   @Suite(.serialized, .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable)) struct PowerCutTests {
-    @Test("nothing flushed is lost when the backend is killed", .timeLimit(.minutes(12)))
-    func killed() async throws {
-      try await PowerCutRun(PowerCut(name: "direct", options: ["--direct=prefer"], rounds: 5)).run()
+    @Test(
+      "nothing flushed is lost when the backend is killed", .timeLimit(.minutes(12)),
+      arguments: [
+        PowerCut(name: "direct", options: ["--direct=prefer"], rounds: 5),
+        PowerCut(name: "packed", options: [], properties: ",packed=on", rounds: 5),
+      ])
+    func killed(row: PowerCut) async throws {
+      try await PowerCutRun(row).run()
     }
 
     @Test(
@@ -32,6 +39,7 @@ extension Guests {
       arguments: [
         PowerCut(name: "cached-50", options: [], rounds: 50),
         PowerCut(name: "direct-50", options: ["--direct"], rounds: 50),
+        PowerCut(name: "packed-50", options: ["--direct"], properties: ",packed=on", rounds: 50),
         PowerCut(name: "threads-50", options: ["--engine=threads", "--direct"], queueCount: 1, rounds: 50),
       ])
     func killedFiftyTimes(row: PowerCut) async throws {
@@ -69,7 +77,10 @@ private struct PowerCutRun {
     let start = ContinuousClock.now
     let guest = try VolumeGuest(
       .qemu,
-      ["--reconnect", "--volume", "raw.sock,num-queues=\(row.queueCount)", "--add", "\(options):options"],
+      [
+        "--reconnect", "--volume", "raw.sock,num-queues=\(row.queueCount)\(row.properties)", "--add",
+        "\(options):options",
+      ],
       job: "powercut", in: place)
     var (problems, logs, left) = ([String](), "", 0)
     do {

@@ -107,7 +107,9 @@ private struct VolumeLife {
     var options = ["--add", "\(settings):settings", "--add", "\(root):root"]
     for name in ["root", "data", "read-only", "raw"] {
       let queues = ["data", "raw"].contains(name) ? queueCount : 1
-      options += ["--volume", "\(name).sock" + (isWholeMachine ? ",num-queues=\(queues)" : "")]
+      // Both kinds of rings in one machine.
+      let properties = ",num-queues=\(queues),packed=\(name == "data" ? "on" : "off")"
+      options += ["--volume", "\(name).sock" + (isWholeMachine ? properties : "")]
     }
     return options + (isWholeMachine ? ["--reboots", "--monitor", place.file("monitor")] : [])
   }
