@@ -108,7 +108,8 @@ private struct PowerCutRun {
     guest.end()
     left += requestsTakenOver(daemon.program.log)
     if let trouble = try await daemon.stop(), problems.isEmpty { problems.append(trouble) }
-    if left == 0 { problems.append("no request was in flight at any of \(row.rounds) kills") }
+    // A few kills may all come between two requests of a slow guest.
+    if left == 0, row.rounds >= 50 { problems.append("no request was in flight at any of \(row.rounds) kills") }
     let seconds = (ContinuousClock.now - start).components.seconds
     print(
       "power cut \(row.name): \(row.rounds) kills, \(left) requests done again, \(reports(guest)) flushed batches, "
