@@ -149,7 +149,7 @@ let package = Package(
         "FileSystem", "Graphics", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
         "VhostUserProtocol", "VirtioProtocol", "Wire",
       ]),
-    tests("Guests", [], exclude: ["rig", "posix"]),
+    tests("Guests", ["Support"], exclude: ["rig", "posix", "volume", "blkio"]),
     tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),

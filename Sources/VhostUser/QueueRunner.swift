@@ -47,6 +47,14 @@ struct QueuePlan: Sendable {
 
   private var isPacked: Bool { features.contains(.ringPacked) }
 
+  /// Somebody may have answered something through the ring before. The index alone does not tell, because it wraps.
+  var mayHaveServed: Bool {
+    if inflight != nil { return true }
+    // Of a packed ring only the frontend knows: where the driver's side goes on.
+    if isPacked { return base & 0x7fff != 0 }
+    return rings?.used.load(UInt16.self, at: SplitRingLayout.usedIndexOffset) ?? 0 != 0
+  }
+
   /// The ring's areas in mapped memory; nil if they do not lie in it. The driver sizes them for its EVENT_IDX.
   var rings: RingAreas? {
     let count = Int(size)
@@ -80,6 +88,7 @@ final class QueueRunner: Sendable {
   private let device: any Device
   private let host: any DeviceHost
   private let counters: QueueCounters
+  private let onTakeOver: @Sendable (Int) -> Void
   private let onFault: @Sendable (GuestFault) -> Void
   private let control: Event
   /// What the control thread wants: see `Wish`. One load per batch.
@@ -102,14 +111,18 @@ final class QueueRunner: Sendable {
   /// A yield that takes longer has let another thread run.
   private static let yieldNanoseconds: Int64 = 2_000
 
+  /// - Parameters:
+  ///   - onTakeOver: is told how many chains of a predecessor are done again.
+  ///   - onFault: is told why the queue stopped. Both run on the queue's thread.
   init(
     _ plan: QueuePlan, device: any Device, host: any DeviceHost, counters: QueueCounters,
-    onFault: @escaping @Sendable (GuestFault) -> Void
+    onTakeOver: @escaping @Sendable (Int) -> Void, onFault: @escaping @Sendable (GuestFault) -> Void
   ) throws(Errno) {
     self.plan = plan
     self.device = device
     self.host = host
     self.counters = counters
+    self.onTakeOver = onTakeOver
     self.onFault = onFault
     control = try Event()
     finalBase = Atomic(plan.base)
@@ -150,6 +163,9 @@ final class QueueRunner: Sendable {
 
   private func run() {
     var plan = plan
+    // Whoever served the ring before may have gone between showing its last chains and calling, or have called a
+    // frontend that no longer listened. For the driver a call too many is nothing, and one too few the end.
+    if plan.mayHaveServed { plan.notifier.call() }
     do throws(GuestFault) {
       while try runOnce(&plan) {}
     } catch {
@@ -161,6 +177,7 @@ final class QueueRunner: Sendable {
   /// Runs the queue until it is stopped (false) or has to be made anew with another memory table (true).
   private func runOnce(_ plan: inout QueuePlan) throws(GuestFault) -> Bool {
     var queue = try plan.makeQueue()
+    if queue.leftCount > 0 { onTakeOver(queue.leftCount) }
     device.start(&queue, at: plan.index, host: host)
     var fault: GuestFault?
     do {

@@ -188,7 +188,8 @@ extension Session {
     tellFeatures()
     do {
       let runner = try QueueRunner(
-        plan, device: device, host: channel, counters: ring.counters, onFault: faultHandler(ring))
+        plan, device: device, host: channel, counters: ring.counters, onTakeOver: takeOverHandler(ring),
+        onFault: faultHandler(ring))
       try ring.start(runner, name: "\(description.name)-\(ring.index)")
     } catch {
       return .refused("ring \(ring.index) cannot run: \(error.message)")
@@ -212,6 +213,12 @@ extension Session {
     if visible == featuresOfDevice { return }
     featuresOfDevice = visible
     device.accept(visible)
+  }
+
+  /// Runs on the queue's thread.
+  private func takeOverHandler(_ ring: RingState) -> @Sendable (Int) -> Void {
+    let (index, log) = (ring.index, environment.log)
+    return { log.log(.info, "ring \(index): \($0) requests that a daemon before this one left are done again") }
   }
 
   /// Runs on the queue's thread.

@@ -146,6 +146,9 @@ public struct Virtqueue: ~Copyable {
   @inline(__always)
   public var hasWork: Bool { (isPacked ? packed.hasWork : ring.hasWork) || hasResubmits }
 
+  /// Chains that a predecessor left in flight and that were not taken yet.
+  public var leftCount: Int { resubmit.count }
+
   /// About how many chains there are to take.
   public var waitingCount: Int { isPacked ? packed.waitingCount : Int(ring.waitingCount) }
 

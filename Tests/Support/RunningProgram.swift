@@ -26,7 +26,8 @@ public final class RunningProgram: Sendable {
   /// Of a child that was not waited for yet; afterwards the number may be another's.
   public let identifier: Int32
   private let arguments: [String]
-  private let output: String
+  /// Where its standard output goes.
+  public let outputFile: String
   private let errors: String
   private let place: Workplace
   /// What waitpid(2) said; nil as long as it runs.
@@ -44,9 +45,9 @@ public final class RunningProgram: Sendable {
     self.place = place
     self.arguments = wrapper + arguments
     let run = UInt32.random(in: .min ... .max)
-    output = place.file("out-\(run)")
+    outputFile = place.file("out-\(run)")
     errors = place.file("err-\(run)")
-    var start = Start(arguments: self.arguments, folder: place.path, output: output, errors: errors)
+    var start = Start(arguments: self.arguments, folder: place.path, output: outputFile, errors: errors)
     start.environment = environment
     start.files = files
     identifier = try start.run()
@@ -71,6 +72,14 @@ public final class RunningProgram: Sendable {
 
   /// What it has written to standard error.
   public var log: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
+
+  /// What it has written to standard output, from a byte on; the end may be half a character.
+  public func outputSoFar(from offset: UInt64 = 0) -> String {
+    guard let file = FileHandle(forReadingAtPath: outputFile), (try? file.seek(toOffset: offset)) != nil else {
+      return ""
+    }
+    return String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
+  }
 
   /// Not to one that was waited for: its number may be another's.
   public func send(_ signal: Int32) {
@@ -117,7 +126,7 @@ public final class RunningProgram: Sendable {
     let signal = word & 0x7f
     return ProgramOutcome(
       code: signal == 0 ? word >> 8 & 0xff : nil, signal: signal == 0 ? nil : signal,
-      output: try String(contentsOfFile: output, encoding: .utf8), errors: log)
+      output: try String(contentsOfFile: outputFile, encoding: .utf8), errors: log)
   }
 }
 

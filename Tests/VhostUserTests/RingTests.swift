@@ -49,6 +49,21 @@ struct RingTests {
     #expect(bench.device.acceptedFeatures.load(ordering: .relaxed) == 1 << 32, "vhost's bits are not the device's")
   }
 
+  /// A daemon may die between showing its last chains and calling, and its successor's CALL comes before the ring runs.
+  @Test func aRingThatWasServedBeforeCallsWhenItStarts() throws {
+    let bench = try Bench()
+    let ring = try GuestRing()
+    try setUp(bench.frontend, ring)
+    echo(ring, "served")
+    #expect(try bench.frontend.acknowledge(18, bytes(UInt32(0), UInt32(0))) == 0)
+    // Whatever was called until now is gone.
+    ring.call.drain()
+    #expect(try bench.frontend.acknowledge(13, bytes(UInt64(0)), files: [ring.call.file]) == 0)
+    #expect(!ring.call.file.isSignalled(withinMilliseconds: 0))
+    #expect(try bench.frontend.acknowledge(18, bytes(UInt32(0), UInt32(1))) == 0)
+    #expect(ring.call.file.isSignalled())
+  }
+
   @Test func withoutBit30RingsAreEnabledAtOnce() throws {
     let bench = try Bench()
     let ring = try GuestRing()

@@ -52,7 +52,8 @@ reported_status() {
 # own, made by the caller, so that helper processes of the guest end with it.
 watch_guest() {
   local pid=$1 seconds=$2 console=$3 deadline=$((SECONDS + $2)) follow timed_out=0
-  tail -n +1 -s 0.1 -f --pid="$pid" "$console" 2>/dev/null | tr -d '\r' &
+  # Line by line, because a test may wait for one.
+  tail -n +1 -s 0.1 -f --pid="$pid" "$console" 2>/dev/null | sed -u 's/\r//g' &
   follow=$!
   while kill -0 "$pid" 2>/dev/null; do
     if ((SECONDS >= deadline)); then
