@@ -6,8 +6,8 @@ internal import Linux
 internal import Synchronization
 internal import Virtio
 
-/// Counts and times of one lane's requests by type. Written by the lane's thread alone, read by any: relaxed loads and stores
-/// suffice, and no two lanes share a cache line.
+/// Counts and times of one lane's requests by type. Written by the lane's thread alone, read by any: relaxed loads and
+/// stores suffice, and no two lanes share a cache line.
 final class LaneStatistics: Sendable {
   private struct Cell: ~Copyable, Sendable {
     let count = Atomic<UInt64>(0)

@@ -66,8 +66,8 @@ final class Volume: Sendable {
     return wanted
   }
 
-  /// What of an image a guest is told of. A last write to a part of a block would fill up that block, so of an image that
-  /// is written directly it is whole blocks only.
+  /// What of an image a guest is told of. A last write to a part of a block would fill up that block, so of an image
+  /// that is written directly it is whole blocks only.
   private static func sectors(_ byteCount: UInt64, _ image: Image) -> UInt64 {
     let unit = UInt64(image.isReadOnly ? 512 : max(image.alignment.offset, 512))
     return byteCount / unit * unit / 512

@@ -87,8 +87,13 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where
   /// io_uring is forbidden or missing, EINVAL before Linux 5.10; ENOSYS also before 5.13 for a plan with polls.
   public init(_ plan: RingPlan) throws(Errno) {
+    // A value that is whole when its init throws is destroyed, so nothing is assigned before all has gone well.
+    unsafe ring = try Ring.make(plan)
     capacity = plan.capacity
-    unsafe ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+  }
+
+  private static func make(_ plan: RingPlan) throws(Errno) -> UnsafeMutablePointer<io_uring> {
+    let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
     unsafe ring.initialize(to: io_uring())
     var result = unsafe Ring.create(plan, ring)
     if result < 0 {
@@ -101,6 +106,7 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       unsafe ring.deallocate()
       throw Errno(-result)
     }
+    return unsafe ring
   }
 
   private static func create(_ plan: RingPlan, _ ring: UnsafeMutablePointer<io_uring>) -> Int32 {

@@ -11,8 +11,8 @@ import VirtioProtocol
 import Wire
 
 /// Live migration under a volume. Invariants:
-/// - once the driver's features say LOG_ALL, every page of guest memory that the device changes is marked in the log, the
-///   used ring included, whoever did the request; a page that it only reads is not;
+/// - once the driver's features say LOG_ALL, every page of guest memory that the device changes is marked in the log,
+///   the used ring included, whoever did the request; a page that it only reads is not;
 /// - without LOG_ALL nothing is.
 @Suite(.timeLimit(.minutes(10)))
 struct DirtyLogTests {
