@@ -116,8 +116,8 @@ public protocol Device: AnyObject, Sendable {
   /// itself. May return early, and may tell what has woken it at the next sleep only.
   func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp?
   /// The longest, in nanoseconds, that the thread may sleep for requests in flight before it serves the queue again;
-  /// nil as long as nothing happens. For a device that holds requests back; asked when it has a completion descriptor and
-  /// does not sleep itself (contrib/decisions/0013).
+  /// nil as long as nothing happens. For a device that holds requests back; asked when it has a completion descriptor
+  /// and does not sleep itself (contrib/decisions/0013).
   func longestSleepNanoseconds(at index: Int) -> Int64?
   /// How long, in nanoseconds, a queue may be left alone after it was served so that requests come together: 0 where
   /// somebody waits for an answer. Asked once, on the owner thread.
