@@ -44,8 +44,8 @@ struct LaneCore: ~Copyable {
   /// What waits in the ring to be taken: all requests of the largest queue, and the polls.
   static let completionCapacity = 2048
   /// Pieces of bounce memory, and their size: how many unaligned requests are under way at once.
-  static let bounceCount = 16
-  static let bounceByteCount = 128 << 10
+  static let bounceCount = 64
+  static let bounceByteCount = 64 << 10
 
   let volume: Volume
   let image: Image
