@@ -104,8 +104,9 @@ extension LaneCore {
     if !polls.controlStands { stand(File(raw: alarm.control), StandingPolls.Token.control) }
     polls.kickStands = true
     polls.controlStands = true
-    // What `reap` took while it looked for completions has woken nobody: the wish may be newer than its last look.
-    if polls.news.isEmpty { submitAndWait() } else { ring?.submit() }
+    // What `reap` took while it looked for completions has woken nobody: a wish of the control thread may be newer than
+    // the last look for one. A kick is not: the ring was looked at after kicks were asked for.
+    if polls.news.contains(.control) { ring?.submit() } else { submitAndWait() }
     if ring?.unsubmitted == 0 { arena.reset() }
     let news = polls.news
     polls.news = []

@@ -44,8 +44,8 @@ struct LaneCore: ~Copyable {
   /// What waits in the ring to be taken: all requests of the largest queue, and the polls.
   static let completionCapacity = 2048
   /// Pieces of bounce memory, and their size: how many unaligned requests are under way at once.
-  static let bounceCount = 16
-  static let bounceByteCount = 128 << 10
+  static let bounceCount = 64
+  static let bounceByteCount = 64 << 10
   /// Lists of ranges that are being worked on at once; they may take long, and what bounces does not wait for them.
   static let rangeListCount = 64
   static let rangeListByteCount = Volume.mostRanges * BlockRange.byteCount

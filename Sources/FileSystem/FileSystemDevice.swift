@@ -35,7 +35,7 @@ public final class FileSystemDevice: Device {
     }
     // The first queue carries no reads and writes.
     workers = (0...max(options.requestQueues, 1)).map { index in
-      Worker(share, transfers: options.allowDirectIO && index > 0 ? Transfers() : nil)
+      Worker(share, transfers: index > 0 ? Transfers() : nil)
     }
     description = DeviceDescription(
       id: .fileSystem, name: "fs", features: options.packedRing ? .ringPacked : [], queueCount: workers.count,

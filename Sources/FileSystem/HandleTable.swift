@@ -8,6 +8,17 @@
 internal import Linux
 internal import Synchronization
 
+/// How reads of an open file go that come together and through the page cache.
+enum ReadWay: UInt8 {
+  /// There were none yet.
+  case unseen
+  /// There was one: who reads again may be worth the question.
+  case seen
+  /// By io_uring: the file system can read without waiting for its disk.
+  case ring
+  case plain
+}
+
 /// An open file in use; give it back with `HandleTable.release`.
 struct PinnedHandle {
   let id: UInt64
@@ -16,6 +27,7 @@ struct PinnedHandle {
   let flags: Int32
   /// Where the next getdents64 goes on, or -1 if that is not known.
   let position: Int64
+  var readWay = ReadWay.unseen
 }
 
 final class HandleTable: Sendable {
@@ -34,6 +46,7 @@ final class HandleTable: Sendable {
     var generation: UInt32 = 0
     var pins: UInt32 = 0
     var live = false
+    var readWay = ReadWay.unseen
     var next = UInt32.max
     var position: Int64 = 0
     /// The node that the descriptor belongs to; 0 if it is the handle's own.
@@ -58,6 +71,7 @@ final class HandleTable: Sendable {
       slots[index].flags = flags
       slots[index].position = 0
       slots[index].node = node
+      slots[index].readWay = .unseen
       slots[index].live = true
       count += 1
       return UInt64(slots[index].generation) << 32 | UInt64(index) << 3 | UInt64(shard)
@@ -130,10 +144,17 @@ final class HandleTable: Sendable {
       else { return nil }
       state.slots[place.slot].pins += 1
       let slot = state.slots[place.slot]
-      return PinnedHandle(id: id, file: File(raw: slot.descriptor), flags: slot.flags, position: slot.position)
+      return PinnedHandle(
+        id: id, file: File(raw: slot.descriptor), flags: slot.flags, position: slot.position, readWay: slot.readWay)
     }
     guard let found else { throw .badDescriptor }
     return found
+  }
+
+  /// Remembers how a file in use is to be read.
+  func note(_ handle: PinnedHandle, _ way: ReadWay) {
+    let place = decode(handle.id)
+    shards[place.shard].state.withLock { $0.slots[place.slot].readWay = way }
   }
 
   /// - Parameter position: the directory position after this use; nil leaves it.

@@ -56,13 +56,17 @@ final class Statistics: Sendable {
   /// Counts an operation that has ended.
   /// - Parameter since: when it began; becomes the time of its end, at which the thread turns to the next one.
   func count(_ opcode: UInt32, failed: Bool, since start: inout Int64) {
+    let now = time
+    count(opcode, failed: failed, from: start, to: now)
+    start = now
+  }
+
+  /// As above, for one of several that ended together.
+  func count(_ opcode: UInt32, failed: Bool, from start: Int64, to end: Int64) {
     let index = Int(min(opcode, UInt32(Statistics.operations - 1)))
     counts.add(index)
     if failed { failures.add(index) }
-    guard let latency else { return }
-    let now = Clock.monotonic
-    latency.record(index, nanoseconds: now - start)
-    start = now
+    latency?.record(index, nanoseconds: end - start)
   }
 
   func count(malformed: Bool) {

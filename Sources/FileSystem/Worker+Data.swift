@@ -16,8 +16,9 @@ extension Worker {
     guard let start = Int64(exactly: arguments.offset), start <= Int64.max - Int64(UInt32.max) else {
       throw .invalid
     }
-    let open = try share.handles.acquire(arguments.fh)
-    defer { share.handles.release(open) }
+    let held = try hold(arguments.fh)
+    defer { letGo(held) }
+    let open = held.handle
     let headerBytes = FuseOutHeader.byteCount
     let space = writable.byteCount - headerBytes
     guard space >= 0 else { throw .invalid }
@@ -48,8 +49,9 @@ extension Worker {
       throw .fileTooLarge
     }
     guard wanted <= readable.byteCount - dataOffset else { throw .invalid }
-    let open = try share.handles.acquire(arguments.fh)
-    defer { share.handles.release(open) }
+    let held = try hold(arguments.fh)
+    defer { letGo(held) }
+    let open = held.handle
     // From the guest's cache, the offset is right and the append has happened there.
     let appends =
       Int32(bitPattern: arguments.flags) & OpenFlags.append != 0 && !arguments.writeFlags.contains(.cache)

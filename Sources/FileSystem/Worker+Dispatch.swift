@@ -22,7 +22,9 @@ extension Worker {
     case .write: return try write(&request, chain.readable)
     case .lookup: return try lookup(&request)
     case .getattr: return try getAttributes(&request)
-    default: return try dispatchOthers(operation, &request)
+    default:
+      letKeptGo()
+      return try dispatchOthers(operation, &request)
     }
   }
 

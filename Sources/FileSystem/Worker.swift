@@ -16,7 +16,7 @@ final class Worker: @unchecked Sendable {
   /// Requests served before the runner may look at its other duties.
   private static let requestsPerTurn = 64
   /// Who moves so much keeps no answer back: interrupting the guest costs nothing beside it.
-  private static let largeByteCount = 64 << 10
+  static let largeByteCount = 64 << 10
   /// The longest that answers are kept back while others are worked at; looked at every few requests.
   private static let batchNanoseconds: Int64 = 20_000
 
@@ -30,8 +30,10 @@ final class Worker: @unchecked Sendable {
   let statistics: Statistics
   /// When this thread turned to the request that it works on.
   var turnedAt = Statistics.noTime
-  /// Nil where all reads and writes are plain calls.
+  /// io_uring; nil where all reads and writes are plain calls.
   let transfers: Transfers?
+  /// Stays pinned while reads and writes follow each other.
+  var kept: KeptHandle?
   /// Helpers for what waits long; nil before the first of these.
   var slowCalls: SlowCalls?
   /// For waiting on both.
@@ -39,7 +41,7 @@ final class Worker: @unchecked Sendable {
   /// The last sync has taken long.
   var syncIsSlow = false
 
-  /// - Parameter transfers: io_uring for files opened with O_DIRECT, if the host has it.
+  /// - Parameter transfers: io_uring, if the host has it.
   init(_ share: Share, transfers: Transfers? = nil) {
     self.share = share
     self.transfers = transfers
@@ -77,14 +79,16 @@ final class Worker: @unchecked Sendable {
       serve(&chain, &queue)
       // One at a time is a guest that waits for each answer: tell it now. A queue with more work waits for the batch.
       if !queue.hasWork {
+        handOverGroup(&queue)
         queue.flush()
       } else if served & 3 == 0, case let now = Clock.monotonic, now - batchStart > Worker.batchNanoseconds {
         queue.flush()
         batchStart = now
       }
     }
-    transfers?.submit()
+    handOver(&queue)
     queue.flush()
+    letKeptGo()
     return served
   }
 
@@ -101,6 +105,7 @@ final class Worker: @unchecked Sendable {
     }
     // What is already answered must not wait for an operation that may take long.
     if Worker.mayBlock(request.header.operation) {
+      handOver(&queue)
       queue.flush()
       if beginSlowCall(request, &chain, others: queue.hasWork) {
         turnedAt = statistics.time
@@ -109,9 +114,11 @@ final class Worker: @unchecked Sendable {
     }
     if transfers != nil {
       if beginTransfer(request, &chain, waiting: queue.waitingCount) {
-        turnedAt = statistics.time
+        if hasFullGroup { handOver(&queue) }
         return
       }
+      // What the page cache has does not wait for what is done here.
+      handOverGroup(&queue)
       // All that can be in flight is: the next ones have to wait, not this thread's other requests.
       if transfers?.hasRoom == false { _ = finishTransfers(&queue, wait: true) }
     }
@@ -166,6 +173,7 @@ final class Worker: @unchecked Sendable {
   /// The queue is about to be taken away: what is in flight is answered first.
   func finish(_ queue: inout Virtqueue) {
     while finishTransfers(&queue, wait: true) > 0 {}
+    letKeptGo()
     while finishSlowCalls(&queue, wait: true) > 0 {}
     // A guest that has left leaves no thread and no descriptor.
     slowCalls?.end()

@@ -30,6 +30,9 @@ public enum RingOperation: Sendable, CaseIterable {
   case poll
   case endPoll
 
+  /// Reading and writing, in one piece or several.
+  public static let transfers: [RingOperation] = [.readVectored, .writeVectored, .read, .write]
+
   var code: io_uring_op {
     switch self {
     case .readVectored: IORING_OP_READV
@@ -81,7 +84,7 @@ public struct Ring: ~Copyable, @unchecked Sendable {
 
   /// A ring of `capacity` entries (a power of two) that can read and write files and do nothing else.
   public init(capacity: Int) throws(Errno) {
-    try self.init(RingPlan(capacity: capacity, operations: [.readVectored, .writeVectored]))
+    try self.init(RingPlan(capacity: capacity, operations: RingOperation.transfers))
   }
 
   /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where
@@ -169,9 +172,17 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   /// until `submit` returns, the memory behind it until the completion.
   public func prepareRead(_ file: File, _ segments: Segments, at offset: Int64, flags: Int32, token: UInt64) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-      unsafe io_uring_prep_readv2(
-        entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
+    if segments.count == 1 {
+      // One buffer spares the kernel the import of a vector.
+      let segment = segments[0]
+      unsafe io_uring_prep_read(
+        entry, file.raw, segment.base, UInt32(truncatingIfNeeded: segment.count), UInt64(bitPattern: offset))
+      unsafe entry.pointee.rw_flags = flags
+    } else {
+      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
+        unsafe io_uring_prep_readv2(
+          entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
+      }
     }
     unsafe io_uring_sqe_set_data64(entry, token)
     return true
@@ -180,9 +191,16 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   /// As `prepareRead`, for writing.
   public func prepareWrite(_ file: File, _ segments: Segments, at offset: Int64, flags: Int32, token: UInt64) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-      unsafe io_uring_prep_writev2(
-        entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
+    if segments.count == 1 {
+      let segment = segments[0]
+      unsafe io_uring_prep_write(
+        entry, file.raw, segment.base, UInt32(truncatingIfNeeded: segment.count), UInt64(bitPattern: offset))
+      unsafe entry.pointee.rw_flags = flags
+    } else {
+      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
+        unsafe io_uring_prep_writev2(
+          entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
+      }
     }
     unsafe io_uring_sqe_set_data64(entry, token)
     return true

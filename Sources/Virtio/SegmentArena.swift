@@ -30,7 +30,7 @@ public struct SegmentArena: ~Copyable {
   }
 
   /// The part of `list` from byte `offset` on, at most `byteCount` bytes and at most `most` segments long; it must fit
-  /// (see `space`). Valid until `reset`.
+  /// (see `space`). Segments that lie one behind the other become one, as in `SegmentWindow`. Valid until `reset`.
   public mutating func window(
     of list: Segments, from offset: Int, byteCount: Int, most: Int
   ) -> (segments: Segments, byteCount: Int) {
@@ -40,7 +40,7 @@ public struct SegmentArena: ~Copyable {
     var left = byteCount
     var count = 0
     var index = 0
-    while index < list.count, left > 0, count < most {
+    while index < list.count, left > 0 {
       var segment = list[index]
       index += 1
       if skip >= segment.count {
@@ -49,9 +49,14 @@ public struct SegmentArena: ~Copyable {
       }
       segment = segment.dropFirst(skip).prefix(left)
       skip = 0
+      if count > 0, let whole = unsafe start[count - 1].joined(with: segment) {
+        unsafe start[count - 1] = whole
+      } else {
+        if count == most { break }
+        unsafe (start + count).initialize(to: segment)
+        count += 1
+      }
       left -= segment.count
-      unsafe (start + count).initialize(to: segment)
-      count += 1
     }
     used += count
     return unsafe (Segments(start: start, count: count), byteCount - left)

@@ -165,4 +165,34 @@ struct TransferTests {
     }
     #expect(try disk.image.bytes(at: 0, count: expected.count) == expected)
   }
+
+  /// More at once than there is memory to align them with: some wait for others, all are done, none is mixed up.
+  @Test(arguments: Way.all)
+  func aHundredUnalignedRequestsAreUnderWay(_ way: Way) throws {
+    let disk = try Disk(way, contents: Self.image)
+    let count = 100
+    var expected = Self.image
+    for number in 0..<count {
+      let bytes = pattern(1024 * (1 + number % 3), seed: number)
+      var write = BlockRequest(BlockRequestHeader(.write, sector: UInt64(number * 8)), sent: bytes)
+      write.misalignment = 8
+      try disk.client.add(write)
+      expected.replaceSubrange(number * 4096..<number * 4096 + bytes.count, with: bytes)
+    }
+    disk.client.flush()
+    for _ in 0..<count { _ = try disk.client.complete().answer.checked() }
+    var sectors: [UInt64: Int] = [:]
+    for number in 0..<count {
+      var read = BlockRequest(BlockRequestHeader(.read, sector: UInt64(number * 8)), receivedByteCount: 4096)
+      read.misalignment = 8
+      sectors[UInt64(try disk.client.add(read))] = number
+    }
+    disk.client.flush()
+    for _ in 0..<count {
+      let done = try disk.client.complete()
+      let number = try #require(sectors[UInt64(done.token)])
+      #expect(done.answer.data == Array(expected[number * 4096..<(number + 1) * 4096]), "request \(number)")
+    }
+    #expect(try disk.image.bytes(at: 0, count: expected.count) == expected)
+  }
 }

@@ -9,20 +9,39 @@ import Linux
 import Testing
 import Wire
 
-/// Reads and writes of files that the guest opened with O_DIRECT, many in flight on one queue.
+/// Reads and writes that come together on one queue: of files that the guest opened with O_DIRECT, and through the page
+/// cache, warm or cold, on a file system that can read without waiting and on one that cannot.
 ///
 /// Invariants: every request is answered once, with its own data, in whatever order the disk is done; what was answered
 /// is in the file; a queue that is stopped answers first; a short file reads short.
 @Suite(.serialized) struct TransferTests {
   private static let block = 4096
-  private static let openFlags = UInt32(bitPattern: OpenFlags.readWrite | OpenFlags.direct)
+
+  enum Way: String, CaseIterable {
+    case direct
+    case warm
+    case cold
+    case memory
+  }
 
   private func pattern(_ index: Int) -> [UInt8] {
     (0..<TransferTests.block).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ (index &* 7) ^ ($0 >> 8)) }
   }
 
-  private func mount() throws -> Mount {
-    try Mount(memoryMiB: 32) { $0.allowDirectIO = true }
+  private func mount(_ way: Way) throws -> Mount {
+    try Mount(on: way == .memory ? .memory : .disk, memoryMiB: 32) { $0.allowDirectIO = way == .direct }
+  }
+
+  private func openFlags(_ way: Way) -> UInt32 {
+    UInt32(bitPattern: OpenFlags.readWrite | (way == .direct ? OpenFlags.direct : 0))
+  }
+
+  /// The disk has to be asked again.
+  private func cool(_ path: String, _ way: Way) throws {
+    guard way == .cold else { return }
+    let file = try Host.open(path, OpenFlags.readWrite)
+    try file.file.sync(dataOnly: false)
+    file.file.dropCachedPages()
   }
 
   /// One request with its data in page-aligned memory of its own, as O_DIRECT wants it.
@@ -86,13 +105,13 @@ import Wire
     return found
   }
 
-  @Test("a hundred writes and reads in flight each carry their own block")
-  func manyInFlight() throws {
-    let mount = try mount()
+  @Test("a hundred writes and reads in flight each carry their own block", arguments: Way.allCases)
+  func manyInFlight(_ way: Way) throws {
+    let mount = try mount(way)
     defer { mount.close() }
     try Host.write(String(repeating: "x", count: 100 * TransferTests.block), to: mount.path("f"))
     let node = try mount.node("f")
-    let handle = try mount.client.open(node, flags: TransferTests.openFlags).fh
+    let handle = try mount.client.open(node, flags: openFlags(way)).fh
     let writes = try (0..<100).map { try submit(mount, .write, node, handle, block: $0, token: UInt64($0)) }
     mount.driver.queues[1].submit()
     for (index, answer) in try answers(mount, writes).enumerated() {
@@ -104,6 +123,7 @@ import Wire
       let found = contents[index * TransferTests.block..<(index + 1) * TransferTests.block]
       #expect([UInt8](found) == pattern(index), "block \(index)")
     }
+    try cool(mount.path("f"), way)
     let reads = try (0..<100).map { try submit(mount, .read, node, handle, block: 99 - $0, token: UInt64($0)) }
     mount.driver.queues[1].submit()
     for (index, answer) in try answers(mount, reads).enumerated() {
@@ -113,28 +133,30 @@ import Wire
     try mount.client.release(node, handle)
   }
 
-  @Test("reads over the end of the file are short, and behind it empty")
-  func shortReads() throws {
-    let mount = try mount()
+  @Test("reads over the end of the file are short, and behind it empty", arguments: Way.allCases)
+  func shortReads(_ way: Way) throws {
+    let mount = try mount(way)
     defer { mount.close() }
     let byteCount = 3 * TransferTests.block + 100
     try Host.write(String(repeating: "y", count: byteCount), to: mount.path("f"))
     let node = try mount.node("f")
-    let handle = try mount.client.open(node, flags: TransferTests.openFlags).fh
+    let handle = try mount.client.open(node, flags: openFlags(way)).fh
+    try cool(mount.path("f"), way)
     let reads = try (0..<8).map { try submit(mount, .read, node, handle, block: $0, token: UInt64($0)) }
     mount.driver.queues[1].submit()
     #expect(try answers(mount, reads).map { $0.length - 16 } == [4096, 4096, 4096, 100, 0, 0, 0, 0])
     try mount.client.release(node, handle)
   }
 
-  @Test("a file that is closed with reads in flight still answers them")
-  func closedMeanwhile() throws {
-    let mount = try mount()
+  @Test("a file that is closed with reads in flight still answers them", arguments: Way.allCases)
+  func closedMeanwhile(_ way: Way) throws {
+    let mount = try mount(way)
     defer { mount.close() }
     try Host.write(String(repeating: "z", count: 64 * TransferTests.block), to: mount.path("f"))
     let node = try mount.node("f")
     for _ in 0..<20 {
-      let handle = try mount.client.open(node, flags: TransferTests.openFlags).fh
+      try cool(mount.path("f"), way)
+      let handle = try mount.client.open(node, flags: openFlags(way)).fh
       var requests = try (0..<32).map { try submit(mount, .read, node, handle, block: $0, token: UInt64($0)) }
       requests.append(try submitRelease(mount, node, handle, token: 32))
       mount.driver.queues[1].submit()
@@ -143,13 +165,14 @@ import Wire
     }
   }
 
-  @Test("stopping the queue with reads in flight answers them first")
-  func stoppedMeanwhile() throws {
-    let mount = try mount()
+  @Test("stopping the queue with reads in flight answers them first", arguments: Way.allCases)
+  func stoppedMeanwhile(_ way: Way) throws {
+    let mount = try mount(way)
     defer { mount.close() }
     try Host.write(String(repeating: "s", count: 64 * TransferTests.block), to: mount.path("f"))
     let node = try mount.node("f")
-    let handle = try mount.client.open(node, flags: TransferTests.openFlags).fh
+    let handle = try mount.client.open(node, flags: openFlags(way)).fh
+    try cool(mount.path("f"), way)
     let reads = try (0..<48).map { try submit(mount, .read, node, handle, block: $0, token: UInt64($0)) }
     mount.driver.queues[1].submit()
     try mount.driver.queues[1].wait(timeoutNanoseconds: 60_000_000_000)

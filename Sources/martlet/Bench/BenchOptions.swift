@@ -100,9 +100,9 @@ struct BenchOptions: ParsableArguments {
   @Option(
     name: .customLong("poll-us"),
     help: ArgumentHelp(
-      "How long the driver looks for an answer before it sleeps, as hypervisors do for a halted guest.",
+      "How long the driver looks for an answer before it sleeps, as KVM does for a halted guest.",
       valueName: "microseconds"))
-  var pollMicroseconds = 50
+  var pollMicroseconds = 200
 
   @OptionGroup(title: "Results") var files: ReportFiles
 

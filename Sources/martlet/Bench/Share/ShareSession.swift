@@ -14,7 +14,7 @@ internal import Wire
 struct ShareSettings {
   /// Request queues to use, as far as a backend has them.
   var queues = 1
-  var pollNanoseconds: Int64 = 50_000
+  var pollNanoseconds: Int64 = 200_000
   /// Process to meter behind a backend that was not started here.
   var process: Int32?
   /// Of each file for reads and writes.
