@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // virtio-gpu as a device: two queues, the configuration space, and one lock around what both queues and all displays
-// look at. Commands are served in order, each to its end, on the queue's own thread; displays have theirs. Only what the
-// frontend is asked about waits, and what comes behind it does not.
+// look at. Commands are served in order, each to its end, on the queue's own thread; displays have theirs. Only what
+// the frontend is asked about waits, and what comes behind it does not.
 
 internal import GPUProtocol
 internal import Linux

@@ -94,9 +94,9 @@ public protocol Device: AnyObject, Sendable {
   func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool
   /// The features that the driver accepted, before the first queue starts.
   func accept(_ features: VirtioFeatures)
-  /// A connected socket that the frontend hands over, for whatever the device's kind uses one (GPU_SET_SOCKET: where its
-  /// screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the control
-  /// thread, before queues start and while they run. False if the device has no use for it.
+  /// A connected socket that the frontend hands over, for whatever the device's kind uses one (GPU_SET_SOCKET: where
+  /// its screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the
+  /// control thread, before queues start and while they run. False if the device has no use for it.
   func adoptSocket(_ descriptor: Int32) -> Bool
   /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
   func reset()

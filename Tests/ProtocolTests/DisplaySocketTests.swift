@@ -6,7 +6,8 @@ import Testing
 import Wire
 
 /// Messages of QEMU's display socket, for which no header exists. Invariants: every struct has the size of the packed
-/// struct in hw/display/vhost-user-gpu.c and its fields in that order; numbers are those of docs/interop/vhost-user-gpu.rst.
+/// struct in hw/display/vhost-user-gpu.c and its fields in that order; numbers are those of
+/// docs/interop/vhost-user-gpu.rst.
 @Suite struct DisplaySocketTests {
   static let structs: [Layout] = [
     layout(DisplayMessageHeader.self, "VhostUserGpuMsg", ["request": \.request, "flags": \.flags, "size": \.size]),
