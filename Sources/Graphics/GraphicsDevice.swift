@@ -105,7 +105,7 @@ public final class GraphicsDevice: Device {
   /// Where the frontend shows the screens; nil where it does not. Taken before `lock`, never after.
   let frontendDisplay = Mutex<FrontendDisplay?>(nil)
   /// Where the control queue stopped.
-  private let stoppedAt = Atomic<UInt16>(0)
+  private let stoppedAt = Atomic<UInt32>(0)
   private let offersEDID: Bool
   private let host = Mutex<(any DeviceHost)?>(nil)
   /// The configuration has changed and no driver was told.
@@ -164,7 +164,7 @@ public final class GraphicsDevice: Device {
     let memory = queue.memory
     // QEMU before 8.2 does not say that a guest was reset. Its rings begin anew then, while those of a guest that was
     // only paused go on.
-    let isAnotherGuest = queue.nextAvailable == 0 && stoppedAt.load(ordering: .relaxed) != 0
+    let isAnotherGuest = queue.base == 0 && stoppedAt.load(ordering: .relaxed) != 0
     lock.withLock {
       if isAnotherGuest { core.reset() }
       core.adopt(memory)
@@ -186,7 +186,7 @@ public final class GraphicsDevice: Device {
   /// What waits for the frontend is answered without it: it may be waiting for this queue to stop.
   public func stop(_ queue: inout Virtqueue, at index: Int) {
     _ = lanes[index].answerWaiting(&queue, index, self, all: true)
-    if index == GraphicsDevice.controlQueue { stoppedAt.store(queue.nextAvailable, ordering: .relaxed) }
+    if index == GraphicsDevice.controlQueue { stoppedAt.store(queue.base, ordering: .relaxed) }
   }
 
   /// Tells the driver that the configuration space says something else: now, or as soon as there is one.
