@@ -66,6 +66,9 @@ enum ScreenVerbs {
       throw .failure("a size is needed, such as 1920x1080, and nothing else")
     }
     let sizes = GraphicsOptions.sizes
+    if device.isShownByFrontend {
+      throw .failure("the hypervisor shows this guest's screens and decides their sizes; resize its display")
+    }
     guard device.resize(number, width: size.width, height: size.height) else {
       throw .failure(
         "a screen has a width and a height from \(sizes.lowerBound) to \(sizes.upperBound), not \(word)")
