@@ -227,7 +227,7 @@ final class QueueRunner: Sendable {
           continue
         }
       }
-      if queue.armKicks() {
+      if device.wantsChains(at: plan.index), queue.armKicks() {
         queue.suppressKicks()
         continue
       }
