@@ -63,6 +63,7 @@ let package = Package(
     .executable(name: "martlet-fs", targets: ["martlet-fs"]),
     .executable(name: "martlet-blk", targets: ["martlet-blk"]),
     .executable(name: "martlet-gpu", targets: ["martlet-gpu"]),
+    .executable(name: "martlet-input", targets: ["martlet-input"]),
     .executable(name: "martlet", targets: ["martlet"]),
   ],
   dependencies: [
@@ -78,6 +79,8 @@ let package = Package(
     protocolRoom("FuseProtocol"),
     protocolRoom("BlockProtocol"),
     protocolRoom("GPUProtocol"),
+    protocolRoom("InputProtocol"),
+    protocolRoom("RFBProtocol", []),
 
     // The kernel and the system's libraries.
     cRoom("CLinux", path: "Sources/CLinux"),
@@ -97,6 +100,8 @@ let package = Package(
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
     room("Block", ["BlockProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
     room("Graphics", ["GPUProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"]),
+    room("Displays", ["Graphics", "InputProtocol", "RFBProtocol", "Linux", "Wire"]),
+    room("Input", ["InputProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"]),
 
     // What every program says to people and to programs.
     room("Reporting", ["Linux", argumentParser]),
@@ -105,7 +110,8 @@ let package = Package(
     room("Daemon", ["VhostUser", "Virtio", "Linux", "Reporting", argumentParser, logging]),
     program("martlet-fs", ["Daemon", "FileSystem", "Linux", argumentParser]),
     program("martlet-blk", ["Daemon", "Block", "Linux", argumentParser]),
-    program("martlet-gpu", ["Daemon", "Graphics", "Linux", argumentParser]),
+    program("martlet-gpu", ["Daemon", "Graphics", "Displays", "Input", "Linux", argumentParser]),
+    program("martlet-input", ["Daemon", "Input", "Linux", argumentParser]),
 
     // The driver's side, a second reading of the specification.
     room(
@@ -123,7 +129,10 @@ let package = Package(
     support("Support"),
     tests(
       "ProtocolTests",
-      ["Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "HeaderOracle"]),
+      [
+        "Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "InputProtocol",
+        "HeaderOracle",
+      ]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),
     tests(
@@ -139,8 +148,13 @@ let package = Package(
     tests(
       "GraphicsTests",
       [
-        "Graphics", "VhostUser", "Linux", "Frontend", "GPUProtocol", "VhostUserProtocol", "VirtioProtocol", "Wire",
-        "CZlib",
+        "Graphics", "Displays", "VhostUser", "Linux", "Frontend", "GPUProtocol", "InputProtocol", "VhostUserProtocol",
+        "VirtioProtocol", "Wire", "CZlib", "Support",
+      ]),
+    tests(
+      "InputTests",
+      [
+        "Input", "VhostUser", "Virtio", "Linux", "Frontend", "InputProtocol", "VirtioProtocol", "Wire",
       ]),
     tests(
       "DaemonTests",
@@ -151,7 +165,7 @@ let package = Package(
     tests(
       "Hostile",
       [
-        "FileSystem", "Graphics", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
+        "FileSystem", "Graphics", "Displays", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
         "VhostUserProtocol", "VirtioProtocol", "Wire",
       ]),
     tests("Guests", ["Support"], exclude: ["rig", "posix", "volume", "blkio"]),

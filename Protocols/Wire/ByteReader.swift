@@ -96,6 +96,14 @@ public struct ByteWriter {
     return true
   }
 
+  /// Counts `length` bytes that somebody else has written behind what was written so far.
+  @discardableResult
+  public mutating func skip(_ length: Int) -> Bool {
+    guard length >= 0, length <= space else { return false }
+    count += length
+    return true
+  }
+
   /// Takes back everything written after `position`, an earlier value of `count`.
   public mutating func rewind(to position: Int) {
     precondition(position >= 0 && position <= count, "rewind past the end")

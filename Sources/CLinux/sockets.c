@@ -3,8 +3,11 @@
 
 #include "clinux.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +88,47 @@ int clinux_listen(const char *path, unsigned mode, int backlog) {
   if (rc == 0) return fd;
   close(fd);
   return rc;
+}
+
+union internet_address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+int clinux_listen_internet(const char *text, uint16_t port, int backlog) {
+  union internet_address address;
+  memset(&address, 0, sizeof address);
+  socklen_t size = sizeof address.v4;
+  if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
+    address.v4.sin_family = AF_INET;
+    address.v4.sin_port = htons(port);
+  } else if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) == 1) {
+    address.v6.sin6_family = AF_INET6;
+    address.v6.sin6_port = htons(port);
+    size = sizeof address.v6;
+  } else {
+    return -EINVAL;
+  }
+  int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  // Accepted sockets have TCP_NODELAY too: Linux copies it. A port that only old connections hold is free.
+  int on = 1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0
+      && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, &address.any, size) == 0
+      && listen(fd, backlog) == 0)
+    return fd;
+  int rc = -errno;
+  close(fd);
+  return rc;
+}
+
+int clinux_bound_port(int fd) {
+  union internet_address address;
+  socklen_t size = sizeof address;
+  if (getsockname(fd, &address.any, &size) < 0) return -errno;
+  // At the same place in both.
+  return ntohs(address.v4.sin_port);
 }
 
 int clinux_connect(const char *path) {

@@ -35,8 +35,8 @@ int clinux_set_socket_timeout(int fd, int64_t milliseconds) {
 
 int clinux_wait_many(const int *fds, const unsigned char *outputs, unsigned char *ready, int count,
                      int64_t timeout_ns) {
-  struct pollfd p[16];
-  if (count > 16) return -EINVAL;
+  struct pollfd p[64];
+  if (count > 64) return -EINVAL;
   for (int i = 0; i < count; i++) p[i] = (struct pollfd){.fd = fds[i], .events = outputs[i] ? POLLOUT : POLLIN};
   struct timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
   int n = ppoll(p, (nfds_t)count, timeout_ns < 0 ? NULL : &t, NULL);

@@ -61,7 +61,7 @@ public enum Lifecycle {
         serveInChild(plan, sockets, process, limit, ready, life, status, strays, log)
       case .parent(let child, let ready, let life):
         // When the child is gone nobody must be able to connect any more.
-        sockets = OpenSockets(services: [], control: nil)
+        sockets = OpenSockets()
         let supervisor = Supervisor(
           child: child, ready: ready, life: life, signals: signals, readiness: readiness, files: files,
           status: status, mapsUsers: !plan.userMap.isEmpty, reloadsOnHangUp: plan.reloadsOnHangUp, log: log)
@@ -130,7 +130,7 @@ public enum Lifecycle {
     CurrentProcess.limitAllocatorArenas(1)
     // The guest says what mode a new file gets.
     ThreadIdentity.setFileModeMask(0)
-    let services = try makeServices(plan, sockets.services, surroundings, limit, log)
+    let services = try makeServices(plan, sockets, surroundings, limit, log)
     // Before the filter: libcap-ng reads /proc, and nothing that serves needs to open a file for that.
     do throws(Errno) {
       let missing = try plan.capabilities.keepOnlyThese()
@@ -155,18 +155,19 @@ public enum Lifecycle {
   }
 
   private static func makeServices(
-    _ plan: DaemonPlan, _ listeners: [OpenListener], _ roots: SandboxRoots, _ limit: UInt64, _ log: DaemonLog
+    _ plan: DaemonPlan, _ sockets: OpenSockets, _ roots: SandboxRoots, _ limit: UInt64, _ log: DaemonLog
   ) throws(HumanError) -> [RunningService] {
     // Some are the daemon's own; the services share the rest equally.
     let budget = limit * 3 / 4 / UInt64(max(plan.services.count, 1))
     var rest = roots.roots[...]
     var running: [RunningService] = []
-    for (service, listener) in zip(plan.services, listeners) {
+    for (index, (service, listener)) in zip(plan.services, sockets.services).enumerated() {
       let ownLog = plan.services.count > 1 ? log.naming(share: service.name) : log
       let served = try service.makeDevice(
         Surroundings(
           root: service.source == nil ? nil : rest.popFirst(), descriptorDirectory: roots.descriptorDirectory,
-          descriptorBudget: budget, measuresLatency: plan.measuresLatency, log: ownLog))
+          descriptorBudget: budget, measuresLatency: plan.measuresLatency,
+          furtherListeners: sockets.further[index].map { $0.descriptor }, log: ownLog))
       do throws(Errno) {
         let descriptor = try listener.descriptor.file.duplicate()
         let endpoint =
@@ -177,7 +178,8 @@ public enum Lifecycle {
             connection: UnixSocket(descriptor), device: served.device, options: plan.endpoint, log: ownLog)
         running.append(
           RunningService(
-            name: service.name, socket: service.listener.description, endpoint: endpoint, served: served, log: ownLog))
+            name: service.name, socket: service.listener.description, endpoint: endpoint, served: served,
+            isCompanion: service.isCompanion, log: ownLog))
       } catch {
         throw .failure("cannot take over a socket (\(error.message)); raise --rlimit-nofile")
       }

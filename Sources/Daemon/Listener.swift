@@ -15,12 +15,15 @@ public enum ListenerSource: Equatable, Sendable {
   case descriptor(Int32)
   /// A descriptor of the service manager (LISTEN_FDS): the one of this name, else the next one in order.
   case passed(name: String)
+  /// A TCP port at a numeric address. Never a frontend's, whose descriptors no network carries.
+  case internet(address: String, port: UInt16)
 
   public var description: String {
     switch self {
     case .path(let path): path
     case .descriptor(let number): "descriptor \(number)"
     case .passed: "a descriptor of the service manager"
+    case .internet(let address, let port): address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
   }
 }
@@ -93,11 +96,15 @@ struct OpenListener: Sendable {
 /// All sockets of a daemon.
 struct OpenSockets: Sendable {
   /// In the order of the plan's services.
-  var services: [OpenListener]
+  var services: [OpenListener] = []
+  /// What else each service listens at, in the same order.
+  var further: [[OpenListener]] = []
   var control: OpenListener?
 
   /// Files to remove at the end.
-  var files: [SocketFile] { (services + [control].compactMap { $0 }).compactMap { $0.file } }
+  var files: [SocketFile] {
+    (services + further.flatMap { $0 } + [control].compactMap { $0 }).compactMap { $0.file }
+  }
 }
 
 enum Listener {
@@ -106,20 +113,42 @@ enum Listener {
 
   /// Opens the sockets of all services, in order, and the control socket; if one cannot be had, none is left behind.
   static func open(_ plan: DaemonPlan) throws(HumanError) -> OpenSockets {
-    let sources = plan.services.map { $0.listener }
-    guard let path = plan.controlSocket else {
-      return OpenSockets(services: try open(sources, group: plan.socketGroup), control: nil)
+    var open = OpenSockets()
+    do throws(HumanError) {
+      try check(plan)
+      // As a frontend's, but for the owner alone whoever the frontends are.
+      if let path = plan.controlSocket { open.control = try bind(path, group: nil, mode: 0o600) }
+      for service in plan.services {
+        open.further.append([])
+        for source in service.furtherListeners {
+          let listener: OpenListener
+          if case .path(let path) = source {
+            listener = try bind(path, group: nil, mode: 0o600)
+          } else {
+            listener = try self.open([source], group: nil)[0]
+          }
+          open.further[open.further.count - 1].append(listener)
+        }
+      }
+      open.services = try self.open(plan.services.map { $0.listener }, group: plan.socketGroup)
+      return open
+    } catch {
+      for file in open.files { file.remove() }
+      throw error
     }
-    if sources.contains(.path(path)) {
+  }
+
+  /// No two may be the same: the later one would take the earlier one's file for somebody else's.
+  private static func check(_ plan: DaemonPlan) throws(HumanError) {
+    if let path = plan.controlSocket, plan.services.contains(where: { $0.listener == .path(path) }) {
       throw .usage("the control socket '\(path)' is a frontend's socket too; give each its own path")
     }
-    // As a frontend's, but for the owner alone whoever the frontends are.
-    let control = try bind(path, group: nil, mode: 0o600)
-    do throws(HumanError) {
-      return OpenSockets(services: try open(sources, group: plan.socketGroup), control: control)
-    } catch {
-      control.file?.remove()
-      throw error
+    var seen = Set(plan.controlSocket.map { [$0] } ?? [])
+    for source in plan.services.flatMap({ $0.furtherListeners + [$0.listener] }) {
+      guard case .path(let path) = source else { continue }
+      if !seen.insert(path).inserted {
+        throw .usage("'\(path)' is given for two sockets; give each its own path")
+      }
     }
   }
 
@@ -137,6 +166,7 @@ enum Listener {
             throw .usage("no socket for '\(name)'; give --socket-path, --fd or start it from a systemd socket unit")
           }
           opened.append(try adopt(passed.remove(at: index).file, "a descriptor of the service manager"))
+        case .internet(let address, let port): opened.append(try bind(address, port))
         }
       }
     } catch {
@@ -194,6 +224,23 @@ enum Listener {
       throw bindFailure(path, error)
     } catch {
       throw .failure("cannot listen on '\(text)' (\(error))")
+    }
+  }
+
+  private static func bind(_ address: String, _ port: UInt16) throws(HumanError) -> OpenListener {
+    let name = ListenerSource.internet(address: address, port: port).description
+    do {
+      let socket = try ListeningSocket(address: address, port: port)
+      let descriptor = SharedDescriptor(try socket.file.duplicate())
+      return OpenListener(descriptor: descriptor, isListening: true, file: nil)
+    } catch .addressInUse {
+      throw .failure("another program listens at \(name); choose another port")
+    } catch .invalid {
+      throw .usage("'\(address)' is no numeric address; give one such as 127.0.0.1 or ::1")
+    } catch .accessDenied {
+      throw .failure("no permission to listen at \(name); choose a port above 1023")
+    } catch {
+      throw .failure("cannot listen at \(name) (\(error.message)); choose an address of this machine")
     }
   }
 

@@ -39,6 +39,8 @@ public struct Surroundings: Sendable {
   public let descriptorBudget: UInt64
   /// Whether somebody may want to know how long operations take (--no-latency).
   public let measuresLatency: Bool
+  /// Open sockets of the service's `furtherListeners`, in their order.
+  public let furtherListeners: [SharedDescriptor]
   public let log: DaemonLog
 
   /// A line for the person who runs the daemon; from any thread.
@@ -54,15 +56,20 @@ public struct Service: Sendable {
   public let listener: ListenerSource
   /// The directory or file that the device needs to reach; nil for none.
   public let source: String?
+  /// Where else people come in, for the device to serve: a display's viewers, say. Socket files are the owner's alone.
+  public let furtherListeners: [ListenerSource]
+  /// Beside another service, for a frontend that may have no use for it: the daemon does not wait for its end.
+  public var isCompanion = false
   public let makeDevice: @Sendable (Surroundings) throws(HumanError) -> ServedDevice
 
   public init(
-    name: String, listener: ListenerSource, source: String?,
+    name: String, listener: ListenerSource, source: String?, furtherListeners: [ListenerSource] = [],
     makeDevice: @escaping @Sendable (Surroundings) throws(HumanError) -> ServedDevice
   ) {
     self.name = name
     self.listener = listener
     self.source = source
+    self.furtherListeners = furtherListeners
     self.makeDevice = makeDevice
   }
 }
@@ -127,6 +134,7 @@ public struct DaemonPlan: Sendable {
     for service in services {
       lines.append("service: \(service.name), socket \(service.listener.description)")
       if let source = service.source { lines.append("source: \(source)") }
+      lines += service.furtherListeners.map { "also listens at: \($0.description)" }
     }
     lines.append("socket group: \(socketGroup ?? "none")")
     lines.append("control socket: \(controlSocket ?? "none")")

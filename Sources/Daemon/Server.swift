@@ -23,10 +23,10 @@ private final class Endings: Sendable {
     event.signal()
   }
 
-  /// Nil while one still runs.
-  var all: [Endpoint.Ending]? {
+  /// Those of the services that count; nil while one still runs.
+  func all(of indices: [Int]) -> [Endpoint.Ending]? {
     results.withLock { results in
-      results.contains(where: { $0 == nil }) ? nil : results.compactMap { $0 }
+      indices.contains { results[$0] == nil } ? nil : indices.compactMap { results[$0] }
     }
   }
 }
@@ -38,6 +38,7 @@ struct RunningService: Sendable {
   let socket: String
   let endpoint: Endpoint
   let served: ServedDevice
+  var isCompanion = false
   let log: DaemonLog
 
   /// What was counted until now.
@@ -113,8 +114,9 @@ struct Server {
   /// with.
   func run() -> Int32 {
     var deadline: Int64?
+    let awaited = services.indices.filter { !services[$0].isCompanion }
     while true {
-      if let results = endings.all {
+      if let results = endings.all(of: deadline == nil ? awaited : Array(services.indices)) {
         let failed = results.contains { if case .failed = $0 { true } else { false } }
         return failed ? ExitCode.failure : ExitCode.success
       }

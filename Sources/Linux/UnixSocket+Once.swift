@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLinux
+public import Wire
 
 extension UnixSocket {
   /// One recvmsg(2) of at most `limit` bytes with the descriptors that came along: for peers that must see a message
@@ -33,5 +34,10 @@ extension UnixSocket {
         return unsafe clinux_send(file.raw, rest.baseAddress, rest.count, nil, 0, nil, 0)
       }
     }
+  }
+
+  /// As above for memory: one sendmsg(2) of what the socket takes of `bytes`.
+  public func sendOnce(_ bytes: Segment) throws(Errno) -> Int {
+    try retrying { unsafe clinux_send(file.raw, bytes.base, bytes.count, nil, 0, nil, 0) }
   }
 }

@@ -37,7 +37,7 @@ extension Poll {
     public static func output(_ file: File) -> Wish { Wish(file: file, output: true) }
   }
 
-  /// Waits on any number (up to 16) of wishes; true for each that came true, or whose file has an error or was closed
+  /// Waits on any number (up to 64) of wishes; true for each that came true, or whose file has an error or was closed
   /// at the other end. Control paths only, it allocates.
   public static func wait(for wishes: [Wish], timeoutNanoseconds: Int64 = -1) -> [Bool] {
     let raws = wishes.map { $0.file.raw }

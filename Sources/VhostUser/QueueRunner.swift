@@ -246,7 +246,7 @@ final class QueueRunner: Sendable {
           continue
         }
       }
-      if queue.armKicks() {
+      if device.wantsChains(at: plan.index), queue.armKicks() {
         queue.suppressKicks()
         continue
       }

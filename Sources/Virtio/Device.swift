@@ -109,6 +109,10 @@ public protocol Device: AnyObject, Sendable {
   /// A descriptor that becomes readable when `process` can answer requests that are in flight; nil while none is. Asked
   /// whenever the ring is empty, on the owner thread.
   func completionDescriptor(at index: Int) -> Int32?
+  /// Whether chains in the ring are work for the device. False where they are only room for what it will have to say
+  /// (an input device between two events): they stay where they are, the driver is not asked to kick, and the loop
+  /// sleeps for the completion descriptor. Asked on the owner thread when `process` has taken nothing.
+  func wantsChains(at index: Int) -> Bool
   /// The longest, in nanoseconds, that the thread may look for completions with `hasCompletions` before it sleeps; 0
   /// where that does not pay. Asked when there is a completion descriptor.
   func lookNanoseconds(at index: Int) -> Int64
@@ -145,6 +149,7 @@ extension Device {
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}
   public func completionDescriptor(at index: Int) -> Int32? { nil }
+  public func wantsChains(at index: Int) -> Bool { true }
   public func lookNanoseconds(at index: Int) -> Int64 { 0 }
   public func hasCompletions(at index: Int) -> Bool { false }
   public func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp? { nil }

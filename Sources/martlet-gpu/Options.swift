@@ -5,7 +5,9 @@
 
 internal import ArgumentParser
 internal import Daemon
+internal import Displays
 internal import Graphics
+internal import Input
 internal import Linux
 
 /// A size as people write it: 1920x1080.
@@ -66,6 +68,8 @@ struct Options: ParsableCommand {
 
   @OptionGroup(title: "Daemon") var common: CommonOptions
 
+  @OptionGroup(title: "Displays") var viewers: ViewerOptions
+
   @Option(
     name: [.customLong("scanouts"), .customLong("max-outputs")],
     help: ArgumentHelp("Number of screens, 1 to 16.", valueName: "count"))
@@ -111,13 +115,23 @@ struct Options: ParsableCommand {
     let options = try graphicsOptions()
     let listener = common.listener()
     try listener.check()
-    let service = Service(name: "gpu", listener: listener, source: nil) { _ in
+    let places = try viewers.places(screens: options.scanoutCount)
+    let password = try common.dryRun ? nil : viewers.password()
+    let input = viewers.inputSocket == nil ? nil : SharedInput()
+    let service = Service(
+      name: "gpu", listener: listener, source: nil, furtherListeners: places.map { $0.source }
+    ) { surroundings throws(HumanError) in
       let device = GraphicsDevice(options)
+      var settings = VNCSettings(name: "Martlet", password: password)
+      if let keyboard = try input?.get() { settings.input = { keyboard.post($0) } }
+      try ViewerOptions.start(device, places, settings, surroundings)
       return ServedDevice(device, verbs: ScreenVerbs.all(device)) {
         device.commandCounts.map { OperationReading(name: $0.name, count: $0.count, errors: $0.failures) }
       }
     }
     // QEMU's conventions: a backend program serves one frontend and ends.
-    return DaemonPlan(program: Options.program, services: [service], common: common, onDisconnect: .exit)
+    let companions = input.map { [$0.service(viewers.inputSocket ?? "")] } ?? []
+    return DaemonPlan(
+      program: Options.program, services: [service] + companions, common: common, onDisconnect: .exit)
   }
 }

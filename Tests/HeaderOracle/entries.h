@@ -31,5 +31,6 @@ extern const struct header_oracle_table header_oracle_virtio;
 extern const struct header_oracle_table header_oracle_vhost;
 extern const struct header_oracle_table header_oracle_block;
 extern const struct header_oracle_table header_oracle_gpu;
+extern const struct header_oracle_table header_oracle_input;
 
 #endif

@@ -12,6 +12,7 @@ static const struct header_oracle_table *const tables[] = {
   &header_oracle_vhost,
   &header_oracle_block,
   &header_oracle_gpu,
+  &header_oracle_input,
 };
 
 enum { table_count = sizeof(tables) / sizeof(tables[0]) };

@@ -11,14 +11,16 @@ import Testing
   /// Heads of other structs: `compatStructsAreTheHeadOfTheFullOnes`.
   static let provedElsewhere: Set<String> = ["FuseInitInCompat", "FuseSetxattrInCompat"]
 
-  @Test(arguments: ["FuseProtocol", "VhostUserProtocol", "VirtioProtocol", "BlockProtocol", "GPUProtocol"])
+  @Test(arguments: [
+    "FuseProtocol", "VhostUserProtocol", "VirtioProtocol", "BlockProtocol", "GPUProtocol", "InputProtocol",
+  ])
   func everyWireStructIsTested(room: String) throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../../Protocols/\(room)").resolvingSymlinksInPath()
     var tested = Self.provedElsewhere
     let layouts =
       FuseLayouts.all + VhostUserLayoutTests.structs + VirtioLayoutTests.structs + InflightLayoutTests.structs
-      + BlockLayoutTests.structs + GPULayouts.all + DisplaySocketTests.structs
+      + BlockLayoutTests.structs + GPULayouts.all + DisplaySocketTests.structs + InputHeaderTests.layouts
     for layout in layouts { tested.insert(layout.swiftName) }
 
     var found = 0

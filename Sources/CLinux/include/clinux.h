@@ -126,6 +126,10 @@ int clinux_socketpair(int fds[2]);
 // Binds a stream socket whose file has `mode` from the first moment on. -ENAMETOOLONG when the path does not fit
 // sockaddr_un.
 int clinux_listen(const char *path, unsigned mode, int backlog);
+// Listens at a numeric IPv4 or IPv6 address. Connections send without delay (TCP_NODELAY). -EINVAL: no such address.
+int clinux_listen_internet(const char *address, uint16_t port, int backlog);
+// The port that a socket was bound to, where 0 was asked for.
+int clinux_bound_port(int fd);
 int clinux_connect(const char *path);
 int clinux_accept(int fd);
 // One sendmsg of two byte runs with up to 32 descriptors.

@@ -13,7 +13,7 @@ int clinux_dup_onto(int source, int target);
 int clinux_set_nonblocking(int fd, int on);
 // SO_RCVTIMEO and SO_SNDTIMEO: a call that waits longer answers -EAGAIN.
 int clinux_set_socket_timeout(int fd, int64_t milliseconds);
-// Waits for input (`outputs[i]` 0) or room for output (else) on up to 16 descriptors; negative ones are skipped. In
+// Waits for input (`outputs[i]` 0) or room for output (else) on up to 64 descriptors; negative ones are skipped. In
 // `ready` comes 1 where there is something, also for errors. `timeout_ns` < 0 waits for ever.
 int clinux_wait_many(const int *fds, const unsigned char *outputs, unsigned char *ready, int count, int64_t timeout_ns);
 // Waits until `fd` takes output or `wake` has input. 1: output (or an error that the next write will tell), 0: woken.

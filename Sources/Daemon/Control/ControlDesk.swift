@@ -47,15 +47,15 @@ struct ControlDesk: Sendable {
     }
   }
 
-  /// A verb of a device: with several endpoints, its first word says which one is meant.
+  /// A verb of a device: where several endpoints have it, its first word says which one is meant.
   private func ask(device verb: String, _ words: [String], wantsJSON: Bool) throws(HumanError) -> ControlAnswer {
-    guard services.contains(where: { $0.served.verbs.contains { $0.name == verb } }) else {
-      throw .failure("there is no verb '\(verb)'; ask for 'help'")
-    }
+    let able = services.filter { $0.served.verbs.contains { $0.name == verb } }
+    guard let first = able.first else { throw .failure("there is no verb '\(verb)'; ask for 'help'") }
     var words = words
     let service: RunningService
-    if services.count == 1 {
-      service = services[0]
+    let namesAnother = services.contains { $0.name == words.first && $0.name != first.name }
+    if able.count == 1, !namesAnother {
+      service = first
       // The name may be said all the same: scripts need not know how many there are.
       if words.first == service.name { words.removeFirst() }
     } else {

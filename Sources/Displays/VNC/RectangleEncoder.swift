@@ -1,0 +1,165 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pixels of a rectangle as bytes for one viewer: raw (RFC 6143 section 7.7.1) or ZRLE (7.7.6). Of ZRLE's ways to write
+// a tile down three are used: one colour, a palette of up to 16, and pixels as they are. zlib, which comes after, finds
+// runs by itself.
+
+internal import Graphics
+internal import Linux
+internal import RFBProtocol
+internal import Wire
+
+/// The picture to encode from: rows of 0xXXRRGGBB pixels. What lies outside of it is black.
+struct Canvas {
+  var pixels: Segment
+  /// From one row to the next, in bytes.
+  var stride: Int
+  var width: Int
+  var height: Int
+
+  /// Bytes of the pixels of row `y` from `x` on, at most `count` of them.
+  func row(_ y: Int, from x: Int, count: Int) -> Segment {
+    guard y < height, x < width else { return .empty }
+    return pixels.dropFirst(y * stride + x * 4).prefix(min(count, width - x) * 4)
+  }
+}
+
+/// What encoding needs beside the picture. Has one owner, the thread of all viewers.
+final class RectangleEncoder {
+  /// The most pixels in one go: a row of tiles as wide as a screen can be.
+  static let mostPixels = GraphicsOptions.sizes.upperBound * DirtyTiles.side
+  /// Wide screens are cut into pieces of about this size: half a megabyte.
+  static let preferredPixels = 1 << 17
+  /// The most bytes that so many pixels become, in either encoding: each tile has a byte more, and a tile at the edge
+  /// a palette that is longer than its pixels.
+  static let mostBytes = DeflateStream.bound(mostPixels * 4 + 128 * (mostPixels / tilePixels + 1)) + 64
+  private static let tilePixels = DirtyTiles.side * DirtyTiles.side
+
+  /// Tiles before they are compressed.
+  private let plain: AnonymousMemory
+  private var tile = [UInt32](repeating: 0, count: tilePixels)
+  private var places = [UInt8](repeating: 0, count: tilePixels)
+  private var palette: [UInt32] = []
+
+  init() throws(Errno) {
+    plain = try AnonymousMemory(byteCount: RectangleEncoder.mostBytes)
+    palette.reserveCapacity(16)
+  }
+
+  // MARK: Raw
+
+  func raw(_ part: Rectangle, of canvas: Canvas, _ translation: PixelTranslation, into writer: inout ByteWriter) {
+    let size = translation.format.bytesPerPixel
+    for y in part.y..<part.y + part.height {
+      let row = canvas.row(y, from: part.x, count: part.width)
+      if translation.isNative {
+        writer.append(row)
+      } else {
+        var offset = 0
+        while let pixel = row.load(UInt32.self, at: offset) {
+          writer.append(translation.full(pixel), byteCount: size)
+          offset += 4
+        }
+      }
+      writer.appendZeroes((part.width - row.count / 4) * size)
+    }
+  }
+
+  // MARK: ZRLE
+
+  /// False if the viewer's stream cannot go on.
+  func zrle(
+    _ part: Rectangle, of canvas: Canvas, _ translation: PixelTranslation, _ stream: DeflateStream,
+    into writer: inout ByteWriter
+  ) -> Bool {
+    var tiles = ByteWriter(plain.segment)
+    for top in stride(from: part.y, to: part.y + part.height, by: DirtyTiles.side) {
+      for left in stride(from: part.x, to: part.x + part.width, by: DirtyTiles.side) {
+        let area = Rectangle(
+          x: left, y: top, width: min(DirtyTiles.side, part.x + part.width - left),
+          height: min(DirtyTiles.side, part.y + part.height - top))
+        append(area, of: canvas, translation, to: &tiles)
+      }
+    }
+    // A length, and so many bytes.
+    let start = writer.count
+    guard writer.appendZeroes(4),
+      let count = stream.append(tiles.written, into: writer.target.dropFirst(writer.count))
+    else { return false }
+    writer.rewind(to: start)
+    writer.append(UInt32(count).bigEndian)
+    return writer.skip(count)
+  }
+
+  private func append(
+    _ area: Rectangle, of canvas: Canvas, _ translation: PixelTranslation, to writer: inout ByteWriter
+  ) {
+    load(area, of: canvas)
+    let count = area.width * area.height
+    let size = translation.compactByteCount
+    guard findPalette(count) else {
+      writer.append(UInt8(0))
+      for index in 0..<count { writer.append(translation.compact(tile[index]), byteCount: size) }
+      return
+    }
+    writer.append(UInt8(palette.count))
+    for colour in palette { writer.append(translation.compact(colour), byteCount: size) }
+    if palette.count == 1 { return }
+    let bits = palette.count <= 2 ? 1 : palette.count <= 4 ? 2 : 4
+    for row in 0..<area.height {
+      var byte: UInt8 = 0
+      var used = 0
+      for column in 0..<area.width {
+        byte = byte << UInt8(bits) | places[row * area.width + column]
+        used += bits
+        if used == 8 {
+          writer.append(byte)
+          (byte, used) = (0, 0)
+        }
+      }
+      // Each row begins with a byte of its own.
+      if used > 0 { writer.append(byte << UInt8(8 - used)) }
+    }
+  }
+
+  private func load(_ area: Rectangle, of canvas: Canvas) {
+    var index = 0
+    for y in area.y..<area.y + area.height {
+      let row = canvas.row(y, from: area.x, count: area.width)
+      let end = index + area.width
+      var offset = 0
+      while let pixel = row.load(UInt32.self, at: offset) {
+        tile[index] = pixel & 0xff_ffff
+        index += 1
+        offset += 4
+      }
+      while index < end {
+        tile[index] = 0
+        index += 1
+      }
+    }
+  }
+
+  /// Whether the tile has 16 colours at most; if so, which, and each pixel's place among them.
+  private func findPalette(_ count: Int) -> Bool {
+    palette.removeAll(keepingCapacity: true)
+    var last: UInt32 = .max
+    var place: UInt8 = 0
+    for index in 0..<count {
+      let colour = tile[index]
+      if colour != last {
+        if let found = palette.firstIndex(of: colour) {
+          place = UInt8(found)
+        } else {
+          if palette.count == 16 { return false }
+          place = UInt8(palette.count)
+          palette.append(colour)
+        }
+        last = colour
+      }
+      places[index] = place
+    }
+    return true
+  }
+}

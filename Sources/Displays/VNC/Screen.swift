@@ -1,0 +1,53 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Graphics
+internal import Linux
+internal import Wire
+
+/// One scanout as all its viewers see it. Belongs to the server's thread.
+final class Screen {
+  let scanout: Int
+  private let device: GraphicsDevice
+  private let shadow: Shadow
+  /// While the guest shows nothing, what the screen wishes for; black then.
+  private(set) var width: Int
+  private(set) var height: Int
+  private(set) var cursor = Cursor()
+
+  init(_ device: GraphicsDevice, scanout: Int) {
+    self.device = device
+    self.scanout = scanout
+    shadow = Shadow(device, scanout: scanout)
+    let report = device.scanouts[scanout]
+    width = report.width
+    height = report.height
+  }
+
+  struct Change {
+    var damage: Rectangle
+    var hasNewCursor: Bool
+  }
+
+  private static let everything = Rectangle(
+    x: 0, y: 0, width: GraphicsOptions.sizes.upperBound, height: GraphicsOptions.sizes.upperBound)
+
+  /// Catches up with the guest.
+  func update(_ news: ScanoutNews) -> Change {
+    let before = (shadow.width, shadow.height)
+    var damage = shadow.update(news)
+    if before != (shadow.width, shadow.height) {
+      // Of another size or dark: none of what was seen holds, also where viewers cannot follow the size.
+      damage = Screen.everything
+      if shadow.width > 0 { (width, height) = (shadow.width, shadow.height) }
+    }
+    if news.hasNewCursor { cursor = device.cursor(of: scanout) }
+    return Change(damage: damage, hasNewCursor: news.hasNewCursor)
+  }
+
+  func resize(width: Int, height: Int) -> Bool { device.resize(scanout, width: width, height: height) }
+
+  var canvas: Canvas {
+    Canvas(pixels: shadow.pixels, stride: shadow.stride, width: shadow.width, height: shadow.height)
+  }
+}

@@ -1,0 +1,68 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a viewer that is in says.
+
+internal import Graphics
+internal import InputProtocol
+internal import RFBProtocol
+
+extension Viewer {
+  func takeMessage(_ bytes: ArraySlice<UInt8>) -> Taken {
+    switch RFBClientMessage.parse(bytes) {
+    case .incomplete: return bytes.count < RFBClientMessage.mostBytes ? .more : .end
+    case .nonsense: return .end
+    case .message(let message, let count):
+      act(on: message)
+      return .done(count)
+    }
+  }
+
+  private func act(on message: RFBClientMessage) {
+    switch message {
+    case .setPixelFormat(let format):
+      translation = PixelTranslation(format)
+      hasNewColourMap = !format.trueColour
+      hasNewCursor = true
+      tiles = DirtyTiles(width: tiles.width, height: tiles.height)
+    case .setEncodings(let list): setEncodings(list)
+    case .updateRequest(let incremental, let area):
+      let area = Rectangle(x: Int(area.x), y: Int(area.y), width: Int(area.width), height: Int(area.height))
+      // Two that overlap in time are answered by one update of what both want.
+      request = request.map { $0.union(area) } ?? area
+      if !incremental {
+        tiles.mark(area)
+        // rfbproto, ExtendedDesktopSize: whoever wants all of it is told how large it is.
+        if sizeNews == nil, extensions.contains(RFBEncoding.extendedDesktopSize) {
+          sizeNews = (RFBSizeReason.server, RFBSizeStatus.done)
+        }
+      }
+    case .key(let isDown, let symbol, let keyCode):
+      report(keys.key(symbol: symbol, keyCode: keyCode, isDown: isDown))
+    case .pointer(let buttons, let x, let y):
+      report(keys.pointer(x: Int(x), y: Int(y), buttons: buttons, width: tiles.width, height: tiles.height))
+    case .setDesktopSize(let width, let height, let screenCount):
+      let isTaken = screenCount == 1 && screen.resize(width: Int(width), height: Int(height))
+      let status = isTaken ? RFBSizeStatus.forwarded : RFBSizeStatus.invalidLayout
+      sizeNews = (RFBSizeReason.thisClient, status)
+    case .cutText(let byteCount): unwanted = byteCount
+    }
+  }
+
+  func report(_ events: [InputEvent]) {
+    if !events.isEmpty { settings.input?(events) }
+  }
+
+  private func setEncodings(_ list: [Int32]) {
+    // The first one that we have is the one that the viewer likes best; raw needs no mention.
+    encoding = list.first { $0 == RFBEncoding.zrle || $0 == RFBEncoding.raw } ?? RFBEncoding.raw
+    let before = extensions
+    extensions = Set(list).intersection([
+      RFBEncoding.cursor, RFBEncoding.desktopSize, RFBEncoding.extendedDesktopSize, RFBEncoding.extendedKeys,
+    ])
+    let added = extensions.subtracting(before)
+    if added.contains(RFBEncoding.cursor) { hasNewCursor = true }
+    if added.contains(RFBEncoding.extendedKeys) { tellsKeys = true }
+    if added.contains(RFBEncoding.extendedDesktopSize) { sizeNews = (RFBSizeReason.server, RFBSizeStatus.done) }
+  }
+}

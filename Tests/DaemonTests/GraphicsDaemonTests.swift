@@ -1,0 +1,116 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Frontend
+import Linux
+import Support
+import Testing
+
+/// martlet-gpu and martlet-input as a person meets them: their options about viewers and keyboards, what they say when
+/// something is wrong, and the sockets that they make.
+@Suite struct GraphicsDaemonTests {
+  static let screens = BuildFolder.program("martlet-gpu")
+  static let keyboard = BuildFolder.program("martlet-input")
+
+  struct Row: Sendable, CustomTestStringConvertible {
+    let arguments: [String]
+    let sentence: String
+    var code: Int32 = 2
+
+    init(_ arguments: String, _ sentence: String, code: Int32 = 2) {
+      self.arguments = arguments.split(separator: " ").map(String.init)
+      self.sentence = sentence
+      self.code = code
+    }
+
+    var testDescription: String { arguments.joined(separator: " ") }
+  }
+
+  static let base = "--socket-path /tmp/martlet-gpu-never-made.sock"
+
+  static let wrong: [Row] = [
+    Row("\(base) --vnc=5900", "--vnc needs unix:PATH or ADDRESS:PORT with a port from 1 to 65535, not '5900'"),
+    Row("\(base) --vnc=localhost:0", "with a port from 1 to 65535"),
+    Row("\(base) --vnc=localhost:70000", "with a port from 1 to 65535"),
+    Row("\(base) --vnc=unix:", "needs a path behind it"),
+    Row("\(base) --vnc=0.0.0.0:5900", "can be reached from other machines"),
+    Row("\(base) --vnc=[::]:5900", "add --vnc-from-anywhere"),
+    Row("\(base) --vnc=unix:/tmp/v,screen=1", "cannot show screen 1; they are 0 to 0"),
+    Row("\(base) --vnc=unix:/tmp/v,colour=red", "only screen=N may follow"),
+    Row("\(base) --vnc-password-file=/etc/hostname", "needs a --vnc to protect"),
+    Row("\(base) --vnc=unix:/tmp/v --vnc-password-file=/nowhere", "cannot read the password in '/nowhere'", code: 1),
+    Row("\(base) --vnc=unix:/tmp/v --vnc-password-file=/dev/null", "has 0 bytes", code: 1),
+    Row("\(base) --vnc=unix:/tmp/v --vnc=unix:/tmp/v", "'/tmp/v' is given for two sockets"),
+    Row("\(base) --vnc=nowhere:5900 --vnc-from-anywhere", "is no numeric address"),
+    Row("\(base) --vnc=192.0.2.77:5900 --vnc-from-anywhere", "choose an address of this machine", code: 1),
+  ]
+
+  @Test(arguments: wrong) func whatIsWrongIsSaidInOneSentence(row: Row) throws {
+    let process = try DaemonProcess(row.arguments, in: TemporaryDirectory(), binary: Self.screens)
+    let outcome = try process.wait()
+    #expect(outcome.status == .code(row.code))
+    #expect(outcome.errorLines.count == 1 && outcome.standardError.contains(row.sentence), "\(outcome.standardError)")
+  }
+
+  @Test(arguments: [
+    Row("--socket-path s", "no device to hand on"),
+    Row("--evdev-path /dev/null", "no socket to listen on"),
+    Row("--socket-path s --evdev-path /nowhere", "there is no device '/nowhere'", code: 1),
+    Row("--socket-path s --evdev-path /dev/null --sandbox none", "'/dev/null' is no input device", code: 1),
+  ])
+  func aHostDeviceIsNeeded(row: Row) throws {
+    let process = try DaemonProcess(row.arguments, in: TemporaryDirectory(), binary: Self.keyboard)
+    let outcome = try process.wait()
+    #expect(outcome.status == .code(row.code))
+    #expect(outcome.errorLines.count == 1 && outcome.standardError.contains(row.sentence), "\(outcome.standardError)")
+  }
+
+  @Test func martletInputTellsWhatItCan() throws {
+    let process = try DaemonProcess(["--print-capabilities"], in: TemporaryDirectory(), binary: Self.keyboard)
+    let outcome = try process.wait()
+    #expect(outcome.status == .code(0))
+    let object = try JSONSerialization.jsonObject(with: Data(outcome.standardOutput.utf8)) as? [String: Any]
+    #expect(object?["type"] as? String == "input")
+    #expect(object?["features"] as? [String] == ["evdev-path", "no-grab"])
+  }
+
+  /// All in one process and inside the sandbox: a screen, a keyboard, viewers on a socket file and on TCP.
+  @Test(arguments: ["namespace", "none"])
+  func viewersAndTheKeyboardAreServed(sandbox: String) throws {
+    let place = try TemporaryDirectory()
+    let password = try place.write("password", "sesame\n")
+    let (gpu, vnc, input) = (place.file("gpu.sock"), place.file("vnc.sock"), place.file("input.sock"))
+    let process = try DaemonProcess(
+      [
+        "--socket-path", gpu, "--vnc", "unix:\(vnc)", "--vnc-password-file", password, "--input-socket", input,
+        "--control-socket", place.file("control.sock"), "--sandbox", sandbox,
+      ], in: place, binary: Self.screens)
+    try process.waitUntilServing()
+    #expect(try Path(vnc).status().mode & 0o777 == 0o600)
+    let viewer = try UnixSocket.connect(to: vnc)
+    var none = ReceivedDescriptors()
+    #expect(try viewer.receive(12, descriptors: &none) == Array("RFB 003.008\n".utf8))
+    try viewer.send(Array("RFB 003.008\n".utf8))
+    #expect(try viewer.receive(2, descriptors: &none) == [1, 2], "the password is asked for")
+    #expect(try Probe.features(at: input) & 1 << 32 != 0)
+    // The screen's verbs need no endpoint's name beside a keyboard, which has none of its own.
+    let control = try UnixSocket.connect(to: place.file("control.sock"))
+    try control.send(Array("screens\n".utf8))
+    #expect(try #require(try control.receive(6, descriptors: &none)) == Array("screen".utf8))
+    let outcome = try process.end()
+    #expect(outcome.status == .code(0))
+    for path in [gpu, vnc, input] { #expect(!FileManager.default.fileExists(atPath: path)) }
+  }
+
+  /// The keyboard is a companion: when the screen's frontend has gone, nobody waits for one that never came.
+  @Test func theDaemonEndsWithItsScreen() throws {
+    let place = try TemporaryDirectory()
+    let gpu = place.file("gpu.sock")
+    let process = try DaemonProcess(
+      ["--socket-path", gpu, "--input-socket", place.file("input.sock")], in: place, binary: Self.screens)
+    try process.waitUntilServing()
+    #expect(try Probe.features(at: gpu) & 1 << 32 != 0)
+    #expect(try process.wait().status == .code(0))
+  }
+}
