@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLinux
-public import Wire
 
 extension UnixSocket {
   /// One recvmsg(2) of at most `limit` bytes with the descriptors that came along: for peers that must see a message
@@ -34,10 +33,5 @@ extension UnixSocket {
         return unsafe clinux_send(file.raw, rest.baseAddress, rest.count, nil, 0, nil, 0)
       }
     }
-  }
-
-  /// As above for memory: one sendmsg(2) of what the socket takes of `bytes`.
-  public func sendOnce(_ bytes: Segment) throws(Errno) -> Int {
-    try retrying { unsafe clinux_send(file.raw, bytes.base, bytes.count, nil, 0, nil, 0) }
   }
 }
