@@ -20,7 +20,7 @@ struct ViewerPlace: Equatable {
 
   init(_ text: String, screens: Int) throws(HumanError) {
     var items = OptionList.items(text)[...]
-    guard let place = items.popFirst() else { throw .usage("--vnc needs unix:PATH or ADDRESS:PORT") }
+    guard let place = items.popFirst()?.text else { throw .usage("--vnc needs unix:PATH or ADDRESS:PORT") }
     if place.hasPrefix("unix:") {
       let path = String(place.dropFirst(5))
       if path.isEmpty { throw .usage("--vnc unix: needs a path behind it") }
@@ -29,8 +29,8 @@ struct ViewerPlace: Equatable {
       (source, isLocal) = try ViewerPlace.internet(place)
     }
     for item in items {
-      guard item.hasPrefix("screen="), let number = Int(item.dropFirst(7)) else {
-        throw .usage("--vnc does not know '\(item)'; only screen=N may follow the address")
+      guard item.key == "screen", let number = Int(item.value ?? "") else {
+        throw .usage("--vnc does not know '\(item.text)'; only screen=N may follow the address")
       }
       guard (0..<screens).contains(number) else {
         throw .usage("--vnc cannot show screen \(number); they are 0 to \(screens - 1), see --scanouts")
