@@ -19,12 +19,13 @@ final class FrontendDisplay: Sendable {
   let wake: Bell
   private let ending = Atomic<Bool>(false)
 
-  init(_ socket: consuming UnixSocket, queueCount: Int) throws(Errno) {
+  init(_ socket: consuming UnixSocket, queueCount: Int, patienceNanoseconds: Int64) throws(Errno) {
     try socket.file.setNonBlocking(true)
     self.socket = socket
     mailbox = try Mailbox()
     wake = try Bell()
-    questions = try FrontendQuestions(queueCount: queueCount, wake: wake)
+    questions = try FrontendQuestions(
+      queueCount: queueCount, patienceNanoseconds: patienceNanoseconds, wake: wake)
     // Before anybody can ask: what else can be asked depends on it.
     _ = questions.ask(.protocolFeatures)
   }
@@ -72,6 +73,8 @@ final class FrontendSender {
   private static let cursorByteCount = Cursor.size * Cursor.size * PixelFormat.bytesPerPixel
   /// Pixels begin at a page, as the rows that they are copied from do: the message's head ends there.
   private static let pixelOffset = 4096
+  /// Two pictures of 3840x2160. The frontend needs as much for a message.
+  private static let mostUpdateByteCount = 64 << 20
   private static let updateHeadCount = DisplayMessageHeader.byteCount + DisplayUpdate.byteCount
 
   init(_ display: FrontendDisplay, _ device: GraphicsDevice) {
@@ -170,17 +173,25 @@ final class FrontendSender {
     if news.damage.isEmpty { return }
     let isNew = sizes[index] != size
     let damage = isNew ? source.whole : news.damage.intersection(source.whole)
-    guard !damage.isEmpty, let message = update(index, damage, of: source) else { return }
+    if damage.isEmpty { return }
     if isNew {
       let scanout = DisplayScanout(
         scanoutID: UInt32(index), width: UInt32(size.width), height: UInt32(size.height))
       try send(.scanout, scanout)
       sizes[index] = size
     }
-    try transmit(message)
+    // All of it at once, so that nobody sees half a frame, unless it is so large that memory counts more.
+    let mostRows = max(FrontendSender.mostUpdateByteCount / (damage.width * PixelFormat.bytesPerPixel), 1)
+    for y in stride(from: damage.y, to: damage.y + damage.height, by: mostRows) {
+      let height = min(mostRows, damage.y + damage.height - y)
+      guard let message = update(index, Rectangle(x: damage.x, y: y, width: damage.width, height: height), of: source)
+      else { throw .outOfMemory }
+      try transmit(message)
+    }
   }
 
-  /// An UPDATE with the pixels of a part; nil if the host has no memory for it.
+  /// An UPDATE with the pixels of a part; nil if the host has no memory for it, which ends this display: it could not
+  /// show any more what the guest does.
   private func update(_ index: Int, _ part: Rectangle, of source: PixelSource) -> Segment? {
     let stride = part.width * PixelFormat.bytesPerPixel
     let byteCount = FrontendSender.pixelOffset + stride * part.height

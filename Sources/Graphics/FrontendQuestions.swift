@@ -36,9 +36,6 @@ final class Bell: Sendable {
 
 /// The questions to one frontend and its latest replies. From any thread.
 final class FrontendQuestions: Sendable {
-  /// How long a reply may take. Linux gives all of them together 5 s when its driver starts.
-  static let patienceNanoseconds: Int64 = 2_000_000_000
-
   private struct Open {
     let ticket: UInt64
     let question: FrontendQuestion
@@ -67,8 +64,11 @@ final class FrontendQuestions: Sendable {
   let bells: [Bell]
   /// Rung when there is something to ask.
   private let wake: Bell
+  /// How long a reply may take.
+  private let patienceNanoseconds: Int64
 
-  init(queueCount: Int, wake: Bell) throws(Errno) {
+  init(queueCount: Int, patienceNanoseconds: Int64, wake: Bell) throws(Errno) {
+    self.patienceNanoseconds = patienceNanoseconds
     var bells: [Bell] = []
     for _ in 0..<queueCount { bells.append(try Bell()) }
     self.bells = bells
@@ -82,7 +82,7 @@ final class FrontendQuestions: Sendable {
     let ticket: UInt64? = state.withLock { state in
       if state.isClosed || state.isOverdue { return nil }
       state.lastTicket += 1
-      let deadline = Clock.monotonic + FrontendQuestions.patienceNanoseconds
+      let deadline = Clock.monotonic + patienceNanoseconds
       state.open.append(Open(ticket: state.lastTicket, question: question, deadline: deadline))
       return state.lastTicket
     }

@@ -73,7 +73,9 @@ extension GraphicsDevice {
     while let source = source(of: scanout) {
       guard let memory = try? AnonymousMemory(byteCount: source.byteCount) else { return nil }
       let isCopied = lock.withLock {
-        guard let now = core.scanouts[scanout].source, (now.width, now.height) == (source.width, source.height) else {
+        guard core.scanouts.indices.contains(scanout), let now = core.scanouts[scanout].source,
+          (now.width, now.height) == (source.width, source.height)
+        else {
           return false
         }
         now.copy(now.whole, into: memory.segment, stride: now.width * PixelFormat.bytesPerPixel)

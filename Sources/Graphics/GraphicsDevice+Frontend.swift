@@ -18,7 +18,8 @@ extension GraphicsDevice {
       current = nil
       do throws(Errno) {
         let socket = UnixSocket(try File(raw: descriptor).duplicate())
-        let display = try FrontendDisplay(socket, queueCount: description.queueCount)
+        let display = try FrontendDisplay(
+          socket, queueCount: description.queueCount, patienceNanoseconds: core.options.frontendPatienceNanoseconds)
         lock.withLock { core.beginShowingThroughFrontend() }
         try display.start(showing: self)
         current = display

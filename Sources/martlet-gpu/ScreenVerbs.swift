@@ -73,8 +73,8 @@ enum ScreenVerbs {
       throw .failure(
         "a screen has a width and a height from \(sizes.lowerBound) to \(sizes.upperBound), not \(word)")
     }
-    let screen = device.scanouts[number]
-    return request.wantsJSON ? .json(json(screen)) : .text("screen \(number) is \(word) now")
+    let screen = device.scanouts.first { $0.index == number }
+    return request.wantsJSON ? .json(screen.map { json($0) } ?? .null) : .text("screen \(number) is \(word) now")
   }
 
   // MARK: Answers

@@ -42,6 +42,8 @@ final class FakeQEMU: Sendable {
     var faults: [String] = []
     var answers = true
     var isReading = true
+    /// Off for pictures that are too large for that.
+    var looksAtPixels = true
     var features = DisplayProtocolFeatures([.edid, .dmabuf2])
     var info = FakeQEMU.info([(640, 480)])
     /// Ended by the backend.
@@ -161,7 +163,7 @@ final class FakeQEMU: Sendable {
     guard payload.count == 20 + part.width * part.height * 4, part.x + part.width <= surface.width,
       part.y + part.height <= surface.height
     else { return state.faults.append("an UPDATE that does not fit: \(part), \(payload.count) bytes") }
-    for row in 0..<part.height {
+    for row in 0..<(state.looksAtPixels ? part.height : 0) {
       for column in 0..<part.width {
         let pixel = payload.load(UInt32.self, at: 20 + 4 * (row * part.width + column)) ?? 0
         surface[part.x + column, part.y + row] = pixel & 0xff_ffff

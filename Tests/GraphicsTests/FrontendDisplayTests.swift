@@ -113,6 +113,17 @@ struct FrontendDisplayTests {
     #expect(sizes.count == 1)
   }
 
+  /// Larger than what goes into one message.
+  @Test func aGiantPictureComesInParts() throws {
+    qemu.set { $0.looksAtPixels = false }
+    #expect(try client.createResource(1, width: 5000, height: 4000) == .okNoData)
+    #expect(try client.setScanout(0, 1, rectangle(0, 0, 5000, 4000)) == .okNoData)
+    #expect(try client.flush(1, rectangle(0, 0, 5000, 4000)) == .okNoData)
+    #expect(eventually { updates.count == 2 })
+    #expect(updates == [.update(0, .init(0, 0, 5000, 3355)), .update(0, .init(0, 3355, 5000, 645))])
+    #expect(sizes.count == 1 && qemu.faults.isEmpty)
+  }
+
   @Test func aSlowFrontendGetsTheLatestPictureAndNobodyWaits() throws {
     var picture = Picture.noise(width: 512, height: 512)
     let buffers = try bench.show(picture, id: 1)
@@ -223,6 +234,32 @@ struct FrontendDisplayTests {
     let picture = Picture.noise(width: 24, height: 20)
     _ = try bench.show(picture, id: 1)
     try expectShown(picture)
+  }
+
+  /// A frontend that answers nonsense, in whatever pieces, gets what is its due: the guest's own answers are ours.
+  @Test func nonsenseFromTheFrontendDoesNoHarm() throws {
+    let picture = Picture.noise(width: 24, height: 20)
+    var dice = SystemRandomNumberGenerator()
+    for round in 0..<50 {
+      let pair = try UnixSocket.pair()
+      try bench.driver.connection.setDisplaySocket(pair.second.file, needReply: true)
+      for _ in 0..<20 {
+        let size = Int.random(in: 0...1100, using: &dice)
+        let request = DisplayRequest(rawValue: UInt32.random(in: 0...13, using: &dice))
+        let flags: UInt32 = round % 3 == 0 ? .random(in: 0 ... .max, using: &dice) : DisplayMessageHeader.replyFlag
+        var bytes = [UInt8](wire: DisplayMessageHeader(request, flags: flags, size: size))
+        for _ in 0..<size { bytes.append(UInt8.random(in: 0 ... .max, using: &dice)) }
+        // Whoever closed it meanwhile was right.
+        try? pair.first.send(Array(bytes.prefix(Int.random(in: 1...bytes.count, using: &dice))))
+      }
+      pair.first.shutDown()
+      let edid = GPUGetEDID(header: GPUControlHeader(.getEDID), scanoutID: 0)
+      #expect(try client.send(edid) == .okEDID)
+      #expect(try client.send(GPUControlHeader(.getDisplayInfo)) == .okDisplayInfo)
+      _ = try bench.show(picture, id: UInt32(round + 1))
+    }
+    #expect(eventually { !bench.device.isShownByFrontend })
+    try GraphicsTests.expectShown(bench.device, picture)
   }
 
   @Test(arguments: [false, true]) func whatIsNoSocketDoesNoHarm(isEvent: Bool) throws {
