@@ -2,25 +2,38 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For the fetch-* scripts: puts a program of a newer Debian into the cache, beside the system and without root. Nothing
-# is installed. The program is started through the loader and the libraries that were fetched with it, because it may
-# need a newer C library than the system has. apt checks signatures and hashes.
+# For scripts that fetch rivals of a benchmark or what guests need: puts a program of another Debian into the cache,
+# beside the system and without root. Nothing is installed. The program is started through the loader and the
+# libraries that were fetched with it, because it may need a newer C library than the system has. apt checks signatures
+# and hashes.
+#
+# Whoever sources this may set, with @ROOT@ for the folder that all was unpacked into and @LIBRARIES@ for the one of the
+# libraries in it:
+#   newer_environment  NAME=value words in front of the program
+#   newer_words        words behind it
+# and redefine `answers PROGRAM`, which tells whether a program that was fetched works.
+newer_environment='' newer_words=''
+
+answers() {
+  "$1" --version
+}
 
 fail() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
 }
 
-# fetch_rival NAME PACKAGE SUITE: prints the path of a program that starts it, and its version. What is in the cache and
-# answers is good for a day, because sid moves; with MARTLET_OFFLINE=1 for ever.
-fetch_rival() {
-  local name=$1 package=$2 suite=$3
+# fetch_newer NAME PACKAGE SUITE [KIND]: prints the path of a program that starts it, and its version. What is in the
+# cache (in a folder of this KIND, else "rivals") and answers is good for a day, because sid moves; with
+# MARTLET_OFFLINE=1 for ever.
+fetch_newer() {
+  local name=$1 package=$2 suite=$3 kind=${4:-rivals}
   [[ $suite =~ ^[a-z][a-z-]*$ ]] || fail "\"$suite\" is no name of a Debian suite"
   local tool
   for tool in apt-get dpkg-deb; do
     command -v "$tool" >/dev/null || fail "$tool is missing: this needs a Debian or a relative of it"
   done
-  home=${XDG_CACHE_HOME:-$HOME/.cache}/martlet/rivals/$name-$suite
+  home=${XDG_CACHE_HOME:-$HOME/.cache}/martlet/$kind/$name-$suite
   mkdir -p "$home"
   exec 9>"$home/lock"
   flock 9
@@ -47,7 +60,7 @@ report() {
 }
 
 is_fetched() {
-  [[ -x $home/$1 && -s $home/version ]] && "$home/$1" --version >/dev/null 2>&1
+  [[ -x $home/$1 && -s $home/version ]] && answers "$home/$1" >/dev/null 2>&1
 }
 
 # An apt of our own: the machine's Debian sources with the suite's name changed, all of its files in the cache.
@@ -92,13 +105,16 @@ unpack() {
   [[ -n $program && -n $loader ]] || fail "the packages of $suite hold no $name that could be started"
   rm -rf "$home/root"
   mv "$work/root" "$home/root"
+  libraries=$home/root${libraries#"$work/root"}
+  newer_environment=${newer_environment//@ROOT@/$home/root}
+  newer_words=${newer_words//@ROOT@/$home/root}
   cat >"$home/$name" <<WRAPPER
 #!/bin/sh
 # Made by fetch-$name: Debian $suite, $version.
-exec '$home/root${loader#"$work/root"}' --library-path '$home/root${libraries#"$work/root"}' \\
-  '$home/root${program#"$work/root"}' "\$@"
+${newer_environment//@LIBRARIES@/$libraries} exec '$home/root${loader#"$work/root"}' --library-path '$libraries' \\
+  '$home/root${program#"$work/root"}' ${newer_words//@LIBRARIES@/$libraries} "\$@"
 WRAPPER
   chmod +x "$home/$name"
-  "$home/$name" --version >"$work/log" 2>&1 || fail "$name $version does not start here: $(tail -n 1 "$work/log")"
+  answers "$home/$name" >"$work/log" 2>&1 || fail "$name $version does not start here: $(tail -n 1 "$work/log")"
   printf '%s %s (Debian %s)\n' "$name" "$version" "$suite" >"$home/version"
 }
