@@ -7,11 +7,20 @@ internal import GPUProtocol
 internal import Wire
 
 extension Core {
-  /// Always 16 of them; those that this device does not have are off. They stand side by side.
   func getDisplayInfo() -> GPUMessageType {
+    isShownByFrontend ? ask(.displayInfo) : displayInfo()
+  }
+
+  /// Always 16 of them; those that this device does not have are off. They stand side by side.
+  /// - Parameter reply: the frontend's, which counts more.
+  func displayInfo(as reply: GPUDisplayInfo? = nil) -> GPUMessageType {
     var info = GPUDisplayInfo(header: responseHeader(.okDisplayInfo))
+    if let reply {
+      info.modes = reply.modes
+      return respond(.okDisplayInfo, info)
+    }
     var left = 0
-    for (index, scanout) in scanouts.enumerated() {
+    for (index, scanout) in scanouts.prefix(options.scanoutCount).enumerated() {
       let place = GPURectangle(
         x: UInt32(left), y: 0, width: UInt32(scanout.width), height: UInt32(scanout.height))
       info.modes[index] = GPUDisplayMode(rectangle: place, enabled: 1)
@@ -23,8 +32,19 @@ extension Core {
   func getEDID(_ request: GPUGetEDID) -> GPUMessageType {
     guard options.edid else { return .errorUnspecified }
     guard scanouts.indices.contains(Int(request.scanoutID)) else { return .errorInvalidScanout }
-    let scanout = scanouts[Int(request.scanoutID)]
-    let bytes = EDID.bytes(width: scanout.width, height: scanout.height, serial: request.scanoutID + 1)
+    return isShownByFrontend ? ask(.edid(scanout: Int(request.scanoutID))) : edid(of: Int(request.scanoutID))
+  }
+
+  /// - Parameter reply: the frontend's, which counts more unless it is empty.
+  func edid(of index: Int, as reply: GPUEDIDResponse? = nil) -> GPUMessageType {
+    if let reply, (1...UInt32(reply.edid.count)).contains(reply.size) {
+      var response = GPUEDIDResponse(header: responseHeader(.okEDID), size: reply.size)
+      response.edid = reply.edid
+      return respond(.okEDID, response)
+    }
+    guard scanouts.indices.contains(index) else { return .errorInvalidScanout }
+    let mode = scanouts[index].mode
+    let bytes = EDID.bytes(width: mode.width, height: mode.height, serial: UInt32(index + 1))
     var response = GPUEDIDResponse(header: responseHeader(.okEDID), size: UInt32(bytes.count))
     for (index, byte) in bytes.enumerated() { response.edid[index] = byte }
     return respond(.okEDID, response)
@@ -33,13 +53,22 @@ extension Core {
   var configuration: GPUConfiguration {
     var configuration = GPUConfiguration()
     configuration.eventsRead = events
-    configuration.scanoutCount = UInt32(scanouts.count)
+    configuration.scanoutCount = UInt32(options.scanoutCount)
     return configuration
   }
 
-  /// Another size that the screen wishes for; the guest hears of it by an event.
+  /// Takes over how large the frontend says its screens are.
+  func adoptSizes(_ info: GPUDisplayInfo) {
+    for index in scanouts.indices {
+      let mode = info.modes[index]
+      scanouts[index].frontendMode = mode.enabled != 0 ? Rectangle(mode.rectangle) : nil
+    }
+  }
+
+  /// Another size that the screen wishes for; the guest hears of it by an event. Not where the frontend shows the
+  /// screens: it keeps the events too.
   func resize(_ index: Int, width: Int, height: Int) -> Bool {
-    guard scanouts.indices.contains(index), GraphicsOptions.sizes.contains(width),
+    guard !isShownByFrontend, scanouts.indices.contains(index), GraphicsOptions.sizes.contains(width),
       GraphicsOptions.sizes.contains(height)
     else { return false }
     scanouts[index].width = width

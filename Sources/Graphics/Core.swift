@@ -27,6 +27,8 @@ final class Core: @unchecked Sendable {
   /// Where guest addresses are looked up; nil before the control queue has started.
   var memory: GuestMemory?
   var mailboxes: [Mailbox] = []
+  /// The frontend has a display of its own: how large screens are and how they identify themselves is its to say.
+  var isShownByFrontend = false
   var counters = CommandCounters()
   /// The first half of every UUID: other devices of this guest have others.
   let uuidPrefix = UInt64.random(in: 0...UInt64.max)
@@ -34,6 +36,16 @@ final class Core: @unchecked Sendable {
   /// The request at hand: its header, and the bytes of its response.
   var header = GPUControlHeader()
   private var responseCount = 0
+  /// What has to be asked before the request at hand can be answered.
+  private var question: FrontendQuestion?
+
+  /// What became of a request.
+  enum Execution {
+    /// Done, with so many bytes of answer.
+    case done(written: Int)
+    /// The frontend has to be asked: `answer` goes on.
+    case asks(FrontendQuestion, GPUControlHeader)
+  }
 
   init(_ options: GraphicsOptions) {
     self.options = options
@@ -44,8 +56,8 @@ final class Core: @unchecked Sendable {
   // MARK: One command
 
   /// Takes a request apart and answers it.
-  /// - Returns: bytes written to `writable`: 0 where not even a header fits, as in the cursor commands of Linux.
-  func execute(_ readable: Segments, _ writable: Segments) -> Int {
+  /// Nothing is written where not even a header fits, as in the cursor commands of Linux.
+  func execute(_ readable: Segments, _ writable: Segments) -> Execution {
     let request = requestMemory.segment.prefix(readable.gather(into: requestMemory.segment))
     responseCount = 0
     var result = GPUMessageType.errorUnspecified
@@ -55,6 +67,33 @@ final class Core: @unchecked Sendable {
     } else {
       header = GPUControlHeader()
     }
+    if let question = question.take() { return .asks(question, header) }
+    return .done(written: finish(result, writable))
+  }
+
+  /// The frontend is asked first; `answer` goes on.
+  func ask(_ question: FrontendQuestion) -> GPUMessageType {
+    self.question = question
+    return .okNoData
+  }
+
+  /// Answers a request for which the frontend was asked.
+  /// - Parameter replies: what it has said; nil if it is gone.
+  func answer(
+    _ header: GPUControlHeader, _ question: FrontendQuestion, _ replies: FrontendQuestions?, _ writable: Segments
+  ) -> Int {
+    self.header = header
+    responseCount = 0
+    switch question {
+    case .displayInfo: return finish(displayInfo(as: replies?.displayInfo), writable)
+    case .edid(let scanout): return finish(edid(of: scanout, as: replies?.edid(of: scanout)), writable)
+    case .protocolFeatures: return finish(.errorUnspecified, writable)
+    }
+  }
+
+  /// Counts the request at hand and writes its answer.
+  private func finish(_ outcome: GPUMessageType, _ writable: Segments) -> Int {
+    var result = outcome
     counters.count(header.type, isError: result.isError)
     let room = writable.byteCount
     if result.isError || responseCount == 0 || responseCount > room {
@@ -131,6 +170,19 @@ final class Core: @unchecked Sendable {
     budget = MemoryBudget(limit: options.memoryLimit)
     events = []
     memory = nil
+    // Not earlier: a guest that is only paused has its screens when its frontend's display comes back.
+    if !isShownByFrontend { scanouts.removeLast(scanouts.count - options.scanoutCount) }
+  }
+
+  /// The frontend shows the screens from now on: how many it has is in its own configuration space.
+  func beginShowingThroughFrontend() {
+    isShownByFrontend = true
+    while scanouts.count < GPULimits.scanouts { scanouts.append(Scanout(width: options.width, height: options.height)) }
+  }
+
+  func endShowingThroughFrontend() {
+    isShownByFrontend = false
+    for index in scanouts.indices { scanouts[index].frontendMode = nil }
   }
 
   func announce(_ scanout: Int, _ change: (inout ScanoutNews) -> Void) {

@@ -21,15 +21,6 @@ public struct Frame: Sendable, Equatable {
     self.pixels = pixels
   }
 
-  /// Nil if the host has no memory for a copy.
-  init?(_ source: PixelSource) {
-    let stride = source.width * PixelFormat.bytesPerPixel
-    guard let memory = try? AnonymousMemory(byteCount: stride * source.height) else { return nil }
-    let whole = Rectangle(x: 0, y: 0, width: source.width, height: source.height)
-    source.copy(whole, into: memory.segment, stride: stride)
-    self.init(width: source.width, height: source.height, pixels: memory.segment.bytes())
-  }
-
   /// Red, green and blue of every pixel.
   private func colours(rowPrefix: [UInt8] = []) -> [UInt8] {
     var result: [UInt8] = []

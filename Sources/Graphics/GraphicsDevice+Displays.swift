@@ -12,7 +12,7 @@ internal import Wire
 extension GraphicsDevice {
   /// From now on the mailbox hears of every change; first of everything that is shown already.
   public func attach(_ mailbox: Mailbox) {
-    lock.withLock { _ in
+    lock.withLock {
       core.mailboxes.append(mailbox)
       for (index, scanout) in core.scanouts.enumerated() {
         mailbox.post(index) { note in
@@ -26,27 +26,33 @@ extension GraphicsDevice {
   }
 
   public func detach(_ mailbox: Mailbox) {
-    lock.withLock { _ in core.mailboxes.removeAll { $0 === mailbox } }
+    lock.withLock { core.mailboxes.removeAll { $0 === mailbox } }
   }
 
   /// What a scanout shows now; nil while it is off.
   public func source(of scanout: Int) -> PixelSource? {
-    lock.withLock { _ in core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].source : nil }
+    lock.withLock { core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].source : nil }
   }
 
   public func cursor(of scanout: Int) -> Cursor {
-    lock.withLock { _ in core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].cursor : Cursor() }
+    lock.withLock { core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].cursor : Cursor() }
   }
 
+  /// Where the frontend shows the screens, those that it has, and at least as many as this device was made with.
   public var scanouts: [ScanoutReport] {
-    lock.withLock { _ in
-      core.scanouts.enumerated().map { index, scanout in
+    lock.withLock {
+      let last = core.scanouts.lastIndex { $0.source != nil || $0.frontendMode != nil } ?? 0
+      let count = max(last + 1, core.options.scanoutCount)
+      return core.scanouts.prefix(count).enumerated().map { index, scanout in
         ScanoutReport(
-          index: index, width: scanout.width, height: scanout.height, shownWidth: scanout.source?.width,
+          index: index, width: scanout.mode.width, height: scanout.mode.height, shownWidth: scanout.source?.width,
           shownHeight: scanout.source?.height, flushCount: scanout.flushCount)
       }
     }
   }
+
+  /// True while the frontend shows the screens itself: it then decides on their sizes.
+  public var isShownByFrontend: Bool { lock.withLock { core.isShownByFrontend } }
 
   /// How long a screenshot waits for the flush that ends a frame.
   private static let framePatienceMilliseconds = 50
@@ -55,34 +61,46 @@ extension GraphicsDevice {
   /// while no command runs. Nil while the scanout is off.
   public func screenshot(_ scanout: Int) -> Frame? {
     for _ in 0..<GraphicsDevice.framePatienceMilliseconds {
-      let isBetween = lock.withLock { _ in
+      let isBetween = lock.withLock {
         core.scanouts.indices.contains(scanout)
           && core.resources[core.scanouts[scanout].resourceID]?.isBetweenFrames == true
       }
       if !isBetween { break }
       _ = Poll.wait(nil, nil, timeoutNanoseconds: 1_000_000)
     }
-    return lock.withLock { _ in
-      guard core.scanouts.indices.contains(scanout), let source = core.scanouts[scanout].source else { return nil }
-      return Frame(source)
+    // Memory is found and bytes are turned into a frame while commands go on: only the copy is under the lock. The size
+    // may have changed meanwhile, but not for ever.
+    while let source = source(of: scanout) {
+      guard let memory = try? AnonymousMemory(byteCount: source.byteCount) else { return nil }
+      let isCopied = lock.withLock {
+        guard core.scanouts.indices.contains(scanout), let now = core.scanouts[scanout].source,
+          (now.width, now.height) == (source.width, source.height)
+        else {
+          return false
+        }
+        now.copy(now.whole, into: memory.segment, stride: now.width * PixelFormat.bytesPerPixel)
+        return true
+      }
+      if isCopied { return Frame(width: source.width, height: source.height, pixels: memory.segment.bytes()) }
     }
+    return nil
   }
 
-  /// Gives a screen another size: the guest is told and usually follows. False if there is no such screen, or the size
-  /// is none of `GraphicsOptions.sizes`.
+  /// Gives a screen another size: the guest is told and usually follows. False if there is no such screen, the size is
+  /// none of `GraphicsOptions.sizes`, or the frontend shows the screens itself.
   public func resize(_ scanout: Int, width: Int, height: Int) -> Bool {
-    guard lock.withLock({ _ in core.resize(scanout, width: width, height: height) }) else { return false }
+    guard lock.withLock({ core.resize(scanout, width: width, height: height) }) else { return false }
     announceConfiguration()
     return true
   }
 
   /// How often each command came.
-  public var commandCounts: [CommandReading] { lock.withLock { _ in core.counters.readings } }
+  public var commandCounts: [CommandReading] { lock.withLock { core.counters.readings } }
 
   /// Bytes that transfers have copied from the guest.
-  public var transferredByteCount: UInt64 { lock.withLock { _ in core.counters.transferredBytes } }
+  public var transferredByteCount: UInt64 { lock.withLock { core.counters.transferredBytes } }
 
   /// Host memory that the guest's resources take, as the limit counts it; and how many there are.
-  public var memoryInUse: Int { lock.withLock { _ in core.budget.used } }
-  public var resourceCount: Int { lock.withLock { _ in core.resources.count } }
+  public var memoryInUse: Int { lock.withLock { core.budget.used } }
+  public var resourceCount: Int { lock.withLock { core.resources.count } }
 }

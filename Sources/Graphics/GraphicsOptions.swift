@@ -15,6 +15,10 @@ public struct GraphicsOptions: Sendable {
   /// Most bytes of the host's memory for what the guest makes.
   public var memoryLimit = GraphicsOptions.defaultMemoryLimit
 
+  /// How long a frontend that shows the screens may take to answer what the guest asks it. Linux gives all its
+  /// questions together 5 s when its driver starts.
+  public var frontendPatienceNanoseconds: Int64 = 2_000_000_000
+
   /// 512 MiB: fifteen pictures of 3840x2160.
   public static let defaultMemoryLimit = 512 << 20
   public static let scanoutCounts = 1...GPULimits.scanouts

@@ -35,12 +35,17 @@ public struct PixelSource: Sendable {
   /// Of the first pixel, in bytes.
   let offset: Int
 
+  /// All of it.
+  var whole: Rectangle { Rectangle(x: 0, y: 0, width: width, height: height) }
+  /// Of a copy without gaps.
+  var byteCount: Int { width * height * PixelFormat.bytesPerPixel }
+
   /// Copies a part into `target` as 0xAARRGGBB pixels (little-endian), which begins with the part's first pixel and has
   /// `stride` bytes from row to row. The part is clipped to the picture.
   /// - Returns: bytes copied.
   @discardableResult
   public func copy(_ part: Rectangle, into target: Segment, stride targetStride: Int) -> Int {
-    let part = part.intersection(Rectangle(x: 0, y: 0, width: width, height: height))
+    let part = part.intersection(whole)
     if part.isEmpty { return 0 }
     let rowByteCount = part.width * PixelFormat.bytesPerPixel
     let start = offset + part.y * stride + part.x * PixelFormat.bytesPerPixel

@@ -8,6 +8,8 @@ struct Scanout {
   /// The size that the screen wishes for, which the guest reads from display information and EDID.
   var width: Int
   var height: Int
+  /// The size that the frontend's display wishes for, which counts more; nil where it has none.
+  var frontendMode: Rectangle?
   /// What it shows; nil while the guest has turned it off.
   var source: PixelSource?
   /// The resource behind `source`; 0 for none.
@@ -23,6 +25,14 @@ struct Scanout {
   init(width: Int, height: Int) {
     self.width = width
     self.height = height
+  }
+
+  /// The size that counts. A frontend's is used as far as an EDID can tell of it.
+  var mode: (width: Int, height: Int) {
+    guard let frontendMode, GraphicsOptions.sizes.contains(frontendMode.width),
+      GraphicsOptions.sizes.contains(frontendMode.height)
+    else { return (width, height) }
+    return (frontendMode.width, frontendMode.height)
   }
 }
 

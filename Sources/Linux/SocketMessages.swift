@@ -46,6 +46,24 @@ extension UnixSocket {
     }
   }
 
+  /// One sendmsg(2) of `bytes`; returns how many the socket took. Throws `tryAgain` if a non-blocking one takes none.
+  public func sendOnce(_ bytes: Segment) throws(Errno) -> Int {
+    try retrying { unsafe clinux_send(file.raw, bytes.base, bytes.count, nil, 0, nil, 0) }
+  }
+
+  /// One recvmsg(2) into `target`; returns how many bytes came, 0 if the peer closed. Descriptors that come along are
+  /// closed. Throws `tryAgain` if a non-blocking socket has nothing.
+  public func receiveOnce(into target: Segment) throws(Errno) -> Int {
+    var raws = [Int32](repeating: -1, count: UnixSocket.mostDescriptors)
+    var rawCount: Int32 = 0
+    let got = try retrying {
+      rawCount = Int32(UnixSocket.mostDescriptors)
+      return unsafe clinux_receive(file.raw, target.base, target.count, &raws, &rawCount)
+    }
+    _ = ReceivedDescriptors(raws: Array(raws.prefix(Int(rawCount))))
+    return got
+  }
+
   /// Bounds every later call on this socket: one that waits longer throws `tryAgain`.
   public func setTimeout(milliseconds: Int64) throws(Errno) {
     try checked(clinux_set_socket_timeout(file.raw, milliseconds))

@@ -51,6 +51,12 @@ extension Session {
     }
   }
 
+  /// The device's own socket: QEMU hands over a new one each time a guest's driver starts.
+  func setDeviceSocket(_ message: inout Message) -> Outcome {
+    guard let descriptor = message.descriptors.takeFirst() else { return .refused("the descriptor is missing") }
+    return device.adoptSocket(descriptor.file.raw) ? .done : .refused("not supported by this device")
+  }
+
   /// No device has a window yet. Asked by frontends that took another bit for SHMEM: the answer is that there is none.
   func getWindows(_ message: borrowing Message) throws(StreamLost) -> Outcome {
     try connection.reply(to: message.header, SharedMemoryConfig())

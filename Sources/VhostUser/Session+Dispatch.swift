@@ -39,6 +39,7 @@ extension Session {
     case .getConfig: return try getConfiguration(message)
     case .setConfig: return setConfiguration(message)
     case .setBackendReqFd: return setBackendSocket(&message)
+    case .gpuSetSocket: return setDeviceSocket(&message)
     case .getShmemConfig: return try getWindows(message)
 
     case .getInflightFd: return try getInflight(message)
@@ -48,7 +49,7 @@ extension Session {
     case .setDeviceStateFd: return try setStateDescriptor(&message)
     case .checkDeviceState: return try checkState(message)
 
-    case .sendRarp, .netSetMtu, .setVringEndian, .gpuSetSocket, .closeCryptoSession, .postcopyListen:
+    case .sendRarp, .netSetMtu, .setVringEndian, .closeCryptoSession, .postcopyListen:
       return .refused("not supported by this device")
     case .iotlbMsg, .postcopyEnd, .createCryptoSession, .postcopyAdvise, .getSharedObject:
       return try replyUnsupported(request, message)

@@ -94,6 +94,10 @@ public protocol Device: AnyObject, Sendable {
   func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool
   /// The features that the driver accepted, before the first queue starts.
   func accept(_ features: VirtioFeatures)
+  /// A connected socket that the frontend hands over, for whatever the device's kind uses one (GPU_SET_SOCKET: where
+  /// its screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the
+  /// control thread, before queues start and while they run. False if the device has no use for it.
+  func adoptSocket(_ descriptor: Int32) -> Bool
   /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
   func reset()
 
@@ -133,6 +137,7 @@ extension Device {
   public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] { [] }
   public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool { false }
   public func accept(_ features: VirtioFeatures) {}
+  public func adoptSocket(_ descriptor: Int32) -> Bool { false }
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}
   public func completionDescriptor(at index: Int) -> Int32? { nil }

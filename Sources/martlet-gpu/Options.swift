@@ -58,8 +58,9 @@ struct Options: ParsableCommand {
     abstract: "Gives virtual machines screens (virtio-gpu over vhost-user).",
     usage: "martlet-gpu --socket-path <path> [options]",
     discussion: """
-      Two-dimensional graphics, guest blobs, cursors and up to 16 screens, for any frontend that attaches a plain \
-      vhost-user device. SIGTERM and SIGINT end it, SIGUSR1 writes counters to the log.
+      Two-dimensional graphics, guest blobs, cursors and up to 16 screens, for QEMU's vhost-user-gpu, which shows them \
+      itself, and for any frontend that attaches a plain vhost-user device. SIGTERM and SIGINT end it, SIGUSR1 writes \
+      counters to the log.
       """,
     version: "\(program.name) \(program.version)")
 
@@ -117,10 +118,6 @@ struct Options: ParsableCommand {
       }
     }
     // QEMU's conventions: a backend program serves one frontend and ends.
-    var plan = DaemonPlan(program: Options.program, services: [service], common: common, onDisconnect: .exit)
-    // malloc asks /sys for the number of processors when its ninth arena is made. Nothing else opens a file, and in the
-    // sandbox there is none.
-    plan.systemCalls = ["openat"]
-    return plan
+    return DaemonPlan(program: Options.program, services: [service], common: common, onDisconnect: .exit)
   }
 }

@@ -66,12 +66,15 @@ enum ScreenVerbs {
       throw .failure("a size is needed, such as 1920x1080, and nothing else")
     }
     let sizes = GraphicsOptions.sizes
+    if device.isShownByFrontend {
+      throw .failure("the hypervisor shows this guest's screens and decides their sizes; resize its display")
+    }
     guard device.resize(number, width: size.width, height: size.height) else {
       throw .failure(
         "a screen has a width and a height from \(sizes.lowerBound) to \(sizes.upperBound), not \(word)")
     }
-    let screen = device.scanouts[number]
-    return request.wantsJSON ? .json(json(screen)) : .text("screen \(number) is \(word) now")
+    let screen = device.scanouts.first { $0.index == number }
+    return request.wantsJSON ? .json(screen.map { json($0) } ?? .null) : .text("screen \(number) is \(word) now")
   }
 
   // MARK: Answers

@@ -18,6 +18,7 @@ struct Martlet: ParsableCommand {
     DetachCommand.self,
     StatusCommand.self,
     ControlCommand.self,
+    ScreenCommand.self,
     Bench.self,
   ]
 

@@ -18,7 +18,7 @@ import Testing
     var tested = Self.provedElsewhere
     let layouts =
       FuseLayouts.all + VhostUserLayoutTests.structs + VirtioLayoutTests.structs + InflightLayoutTests.structs
-      + BlockLayoutTests.structs + GPULayouts.all
+      + BlockLayoutTests.structs + GPULayouts.all + DisplaySocketTests.structs
     for layout in layouts { tested.insert(layout.swiftName) }
 
     var found = 0

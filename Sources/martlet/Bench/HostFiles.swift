@@ -63,11 +63,15 @@ enum HostFiles {
 
   /// Makes or replaces a file, as a whole.
   static func replace(_ path: String, with text: String) throws(HumanError) {
+    try replace(path, with: Array(text.utf8))
+  }
+
+  static func replace(_ path: String, with bytes: [UInt8]) throws(HumanError) {
     let draft = path + ".new"
     do {
       // A pipe or /dev/stdout takes the text as it is.
-      if let status = try? Path(path).status(), !status.isRegular { return try write(text, to: path) }
-      try write(text, to: draft)
+      if let status = try? Path(path).status(), !status.isRegular { return try write(bytes, to: path) }
+      try write(bytes, to: draft)
       try withName(path) { (name) throws(Errno) in
         let scratch = Scratch(byteCount: 4096)
         guard let old = CName.joining(Array(draft.utf8), CName(""), in: scratch.segment) else { throw .nameTooLong }
@@ -79,8 +83,13 @@ enum HostFiles {
   }
 
   static func write(_ text: String, to path: String) throws(Errno) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
     let file = try Path(path).open(
       flags: OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate, mode: 0o644)
-    try file.file.write(text)
+    var start = 0
+    while start < bytes.count { start += try file.file.write(bytes, from: start) }
   }
 }
