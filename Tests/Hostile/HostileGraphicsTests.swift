@@ -32,7 +32,8 @@ struct HostileGraphicsTests {
         device.attach(mailbox)
         for round in 0..<4 {
           var fuzzer = GPUFuzzer(dice: Campaign.dice("gpu", round, seed: seed))
-          try HostileGraphicsTests.attack(victim, device, mailbox, &fuzzer, count: 1500 * Campaign.scale)
+          try HostileGraphicsTests.attack(
+            victim, device, mailbox, &fuzzer, count: 1500 * Campaign.scale, throughFrontend: round % 2 == 1)
         }
         device.detach(mailbox)
         try HostileGraphicsTests.expectServes(victim, device)
@@ -44,10 +45,13 @@ struct HostileGraphicsTests {
   }
 
   /// One guest's life, several commands in flight, with a display that copies what it is told of.
+  /// - Parameter throughFrontend: the frontend shows the screens too.
   private static func attack(
-    _ victim: Victim, _ device: GraphicsDevice, _ mailbox: Mailbox, _ fuzzer: inout GPUFuzzer, count: Int
+    _ victim: Victim, _ device: GraphicsDevice, _ mailbox: Mailbox, _ fuzzer: inout GPUFuzzer, count: Int,
+    throughFrontend: Bool
   ) throws {
     let driver = try attach(victim)
+    let reader = throughFrontend ? try DisplayReader(driver.connection) : nil
     let shadows = (0..<3).map { Shadow(device, scanout: $0) }
     let slots = try (0..<16).map { _ in
       (request: try driver.ram.allocate(4096), answer: try driver.ram.allocate(2048))
@@ -85,6 +89,11 @@ struct HostileGraphicsTests {
       if fuzzer.dice.hits(50) { _ = device.screenshot(fuzzer.dice.roll(4)) }
     }
     try driver.stop()
+    if let reader {
+      #expect(reader.faults.isEmpty && reader.messageCount > 0)
+      reader.close()
+      #expect(eventually { !device.isShownByFrontend })
+    }
     driver.connection.close()
   }
 
