@@ -42,6 +42,14 @@ final class InputBench {
     self.endpoint = endpoint
     thread = try Linux.Thread(name: "backend") { _ = endpoint.run() }
     driver = try InputBench.attach(path, queueSize)
+    try waitUntilRunning(starts: 2)
+  }
+
+  /// Events that come before the rings run go nowhere: a test that is to see one waits for both of them.
+  func waitUntilRunning(starts: Int) throws {
+    guard eventually({ counted.starts.load(ordering: .sequentiallyConsistent) >= starts }) else {
+      throw FrontendError.timedOut
+    }
   }
 
   private static func attach(_ path: String, _ queueSize: Int) throws -> VhostUserDriver {
@@ -97,7 +105,9 @@ final class InputBench {
   func reconnect() throws {
     driver.connection.close()
     buffers = []
+    let before = counted.starts.load(ordering: .sequentiallyConsistent)
     driver = try InputBench.attach(path, 64)
+    try waitUntilRunning(starts: before + 2)
   }
 }
 
@@ -115,6 +125,7 @@ func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
 final class Counted: Device {
   private let inner: InputDevice
   let processCalls = Atomic<Int>(0)
+  let starts = Atomic<Int>(0)
 
   init(_ inner: InputDevice) { self.inner = inner }
 
@@ -128,6 +139,7 @@ final class Counted: Device {
   func reset() { inner.reset() }
   func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {
     inner.start(&queue, at: index, host: host)
+    starts.add(1, ordering: .sequentiallyConsistent)
   }
   func stop(_ queue: inout Virtqueue, at index: Int) { inner.stop(&queue, at: index) }
   func wantsChains(at index: Int) -> Bool { inner.wantsChains(at: index) }
