@@ -133,8 +133,8 @@ let package = Package(
     tests(
       "BlockTests",
       [
-        "Block", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol", "VirtioProtocol",
-        "Wire", "Support",
+        "Block", "IOUring", "VhostUser", "Virtio", "Linux", "Frontend", "BlockProtocol", "VhostUserProtocol",
+        "VirtioProtocol", "Wire", "Support",
       ]),
     tests(
       "GraphicsTests",
@@ -142,7 +142,12 @@ let package = Package(
         "Graphics", "VhostUser", "Linux", "Frontend", "GPUProtocol", "VhostUserProtocol", "VirtioProtocol", "Wire",
         "CZlib",
       ]),
-    tests("DaemonTests", ["Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "Support"]),
+    tests(
+      "DaemonTests",
+      [
+        "Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "BlockProtocol", "VhostUserProtocol",
+        "CSeccomp", "Support",
+      ]),
     tests(
       "Hostile",
       [

@@ -71,21 +71,35 @@ public final class BlockDevice: Device {
   @discardableResult
   public func refreshCapacity() -> UInt64 { volume.refreshCapacity() }
 
-  /// Requests served so far by type, those never seen left out.
-  public var operationCounts: [(operation: String, count: UInt64, failures: UInt64)] {
-    var result: [(operation: String, count: UInt64, failures: UInt64)] = []
-    for type in BlockRequestType.allCases {
-      var sum: (count: UInt64, failures: UInt64) = (0, 0)
-      for lane in lanes {
-        let one = lane.statistics.read(type)
-        sum.count += one.count
-        sum.failures += one.failures
+  /// Makes the image file larger, without giving it disk space, and tells the guest. It is never made smaller, and the
+  /// size of a block device is its owner's. From any thread, at any time.
+  /// - Returns: the size in bytes.
+  public func grow(to byteCount: UInt64) throws(VolumeError) -> UInt64 { try volume.grow(to: byteCount) }
+
+  /// What one lane did so far of one type of request.
+  public struct OperationReading: Sendable {
+    public let operation: String
+    public let queue: Int
+    public let count: UInt64
+    public let failures: UInt64
+    /// Nil if nobody looked at the clock.
+    public let latency: LatencySnapshot?
+  }
+
+  /// Requests served so far, for each queue and type of request that was seen there. From any thread, at any time.
+  public var operationReadings: [OperationReading] {
+    lanes.enumerated().flatMap { queue, lane in
+      var readings = BlockRequestType.allCases.map { type in
+        let counts = lane.statistics.read(type)
+        return OperationReading(
+          operation: "\(type)", queue: queue, count: counts.count, failures: counts.failures,
+          latency: lane.statistics.readLatency(type))
       }
-      if sum.count > 0 { result.append(("\(type)", sum.count, sum.failures)) }
+      let malformed = lane.statistics.malformedCount
+      readings.append(
+        OperationReading(operation: "malformed", queue: queue, count: malformed, failures: malformed, latency: nil))
+      return readings.filter { $0.count > 0 }
     }
-    let malformed = lanes.reduce(0) { $0 + $1.statistics.malformedCount }
-    if malformed > 0 { result.append(("malformed", malformed, malformed)) }
-    return result
   }
 
   // MARK: Control thread
@@ -117,7 +131,7 @@ public final class BlockDevice: Device {
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {
     volume.attach(host)
     sizeWatch.start()
-    lanes[index].core.prepare(queueSize: Int(queue.size))
+    lanes[index].core.prepare(&queue)
   }
 
   public func process(_ queue: inout Virtqueue, at index: Int) throws(GuestFault) -> Int {
@@ -131,6 +145,8 @@ public final class BlockDevice: Device {
   public func hasCompletions(at index: Int) -> Bool { lanes[index].core.look() }
 
   public func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp? { lanes[index].core.sleep(alarm) }
+
+  public func longestSleepNanoseconds(at index: Int) -> Int64? { lanes[index].core.longestSleepNanoseconds }
 
   public func stop(_ queue: inout Virtqueue, at index: Int) {
     lanes[index].core.finish(&queue)

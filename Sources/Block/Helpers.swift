@@ -7,6 +7,7 @@
 
 internal import Linux
 internal import Synchronization
+internal import Virtio
 internal import Wire
 
 /// Results for one lane, and the event that says that there are some.
@@ -17,6 +18,8 @@ final class Mailbox: Sendable {
   }
 
   let event: Event
+  /// The lane is about to stop: what would still take long is not begun any more.
+  let isClosing = Atomic<Bool>(false)
   private let letters: Mutex<[Letter]>
   private let waiting = Atomic<Int>(0)
 
@@ -55,6 +58,11 @@ final class Helpers: Sendable {
     var job: PlainJob
     var slot: Int
     var mailbox: Mailbox
+    var health: MemoryHealth?
+
+    func post(_ error: Errno?) {
+      mailbox.post(Mailbox.Letter(slot: slot, error: error))
+    }
   }
 
   private struct State {
@@ -77,9 +85,10 @@ final class Helpers: Sendable {
   }
 
   /// Hands a job over; its result comes to the mailbox with the slot's number.
-  func begin(_ job: PlainJob, slot: Int, for mailbox: Mailbox) {
+  /// - Parameter health: of the memory that the job's chain lies in.
+  func begin(_ job: PlainJob, slot: Int, for mailbox: Mailbox, _ health: MemoryHealth?) {
     let needsThread = state.withLock(wakes: true) { state in
-      state.queue.append(Work(job: job, slot: slot, mailbox: mailbox))
+      state.queue.append(Work(job: job, slot: slot, mailbox: mailbox, health: health))
       guard state.idle < state.queue.count - state.first, state.threads < most else { return false }
       state.threads += 1
       return true
@@ -97,22 +106,32 @@ final class Helpers: Sendable {
         state.threads -= 1
         return state.threads
       }
-      // With nobody to do the job it is done here: slow, but the guest goes on.
-      if left == 0 { Helpers.drain(volume, state) }
+      if left == 0 { Helpers.refuseAll(state) }
     }
+  }
+
+  /// There is no thread and none can be had. The jobs cannot be done on the calling thread, which is a lane's: a write
+  /// of a part of a block waits for writes in flight (WriteGate) that only this lane can take note of.
+  private static func refuseAll(_ state: Monitor<State>) {
+    while let work = state.withLock({ take(&$0) }) { work.post(.tryAgain) }
   }
 
   private static func run(_ volume: Volume, _ state: Monitor<State>) {
     var transfer = PlainTransfer()
-    while let work = next(state) {
-      work.mailbox.post(Mailbox.Letter(slot: work.slot, error: transfer.run(work.job, on: volume)))
-    }
-  }
-
-  private static func drain(_ volume: Volume, _ state: Monitor<State>) {
-    var transfer = PlainTransfer()
-    while let work = state.withLock({ take(&$0) }) {
-      work.mailbox.post(Mailbox.Letter(slot: work.slot, error: transfer.run(work.job, on: volume)))
+    while var work = next(state) {
+      do throws(Errno) {
+        if try transfer.run(&work.job, on: volume, work.health) {
+          work.post(nil)
+        } else if work.mailbox.isClosing.load(ordering: .relaxed) {
+          // "Not supported" has a driver do it itself, when its ring runs again.
+          work.post(.notSupported)
+        } else {
+          // Behind those that came meanwhile. Nobody has to be woken: this thread comes back for it.
+          state.withLock { $0.queue.append(work) }
+        }
+      } catch {
+        work.post(error)
+      }
     }
   }
 

@@ -18,7 +18,10 @@ extension Image {
     let flags = readOnly ? OpenFlags.readOnly : OpenFlags.readWrite
     if direct != .off {
       do {
-        return Opened(descriptor: try Path(path).open(flags: flags | OpenFlags.direct), isDirect: true)
+        let descriptor = try Path(path).open(flags: flags | OpenFlags.direct)
+        if direct == .on || readOnly || isWholeBlocks(descriptor.file, path) {
+          return Opened(descriptor: descriptor, isDirect: true)
+        }
       } catch {
         // open(2): the file system does not support O_DIRECT.
         guard error == .invalid else { throw refused(path, error, readOnly: readOnly) }
@@ -30,6 +33,14 @@ extension Image {
     } catch {
       throw refused(path, error, readOnly: readOnly)
     }
+  }
+
+  /// Whether an image can be written directly up to its end; also where that cannot be found out yet.
+  private static func isWholeBlocks(_ file: File, _ path: String) -> Bool {
+    guard let block = (try? directAlignment(file, path))?.offset, let size = (try? file.status())?.size else {
+      return true
+    }
+    return size % UInt64(block) == 0
   }
 
   /// Looks before opening: opening a fifo would wait, and opening a device can have effects.

@@ -43,6 +43,13 @@ public final class Image: Sendable {
   public convenience init(path: String, readOnly: Bool, direct: DirectIO) throws(VolumeError) {
     let opened = try Image.open(path, readOnly: readOnly, direct: direct)
     try self.init(SharedDescriptor(opened.descriptor), path: path, readOnly: readOnly, isDirect: opened.isDirect)
+    let block = UInt64(alignment.offset)
+    let size = try checkedSize()
+    if !readOnly, size % block != 0 {
+      throw VolumeError(
+        "the size of the image '\(path)', \(size) bytes, is no multiple of \(block), as direct I/O needs it; "
+          + "round it up (truncate -s %\(block)) or leave out --direct")
+    }
   }
 
   private init(
@@ -86,6 +93,25 @@ public final class Image: Sendable {
   /// Size in bytes as it is now.
   func byteCount() throws(Errno) -> UInt64 {
     isDevice ? try file.deviceSize() : try file.status().size
+  }
+
+  /// Makes a file larger, and never smaller; the space is given when it is written to.
+  func grow(to wanted: UInt64) throws(VolumeError) {
+    if isDevice {
+      throw VolumeError("'\(path)' is a block device; resize it by its own means, then ask without a size")
+    }
+    if isReadOnly { throw VolumeError("the image '\(path)' is served read-only; nothing of it is changed") }
+    let now = try checkedSize()
+    let block = UInt64(max(alignment.offset, 512))
+    guard wanted >= now else {
+      throw VolumeError("the image '\(path)' has \(now) bytes, and is never made smaller; give no less than that")
+    }
+    guard wanted % block == 0, let size = Int64(exactly: wanted) else {
+      throw VolumeError("\(wanted) bytes is no size for the image '\(path)'; give a multiple of \(block)")
+    }
+    do { try descriptor.file.setSize(size) } catch {
+      throw VolumeError("the image '\(path)' cannot be made larger (\(error.message)); see its file system's limits")
+    }
   }
 
   private func checkedSize() throws(VolumeError) -> UInt64 {

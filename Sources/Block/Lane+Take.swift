@@ -27,6 +27,8 @@ extension LaneCore {
       statistics.countMalformed()
       return answer(&queue, .ioError)
     }
+    // A page that is gone reads as zeroes, which the driver never wrote.
+    if queue.memoryIsLost { return answer(&queue, .ioError) }
     guard let type = request.request else {
       statistics.countMalformed()
       return answer(&queue, .unsupported)
@@ -52,13 +54,13 @@ extension LaneCore {
 
   /// Answers the chain in `spare` without it having been in flight.
   private mutating func refuse(_ type: BlockRequestType, _ status: BlockStatus, _ queue: inout Virtqueue) {
-    statistics.count(type, byteCount: 0, failed: true)
+    statistics.count(type, byteCount: 0, failed: true, since: &turnedAt)
     if type == .read { spare.writable.zero(from: 0, count: spare.writable.byteCount - 1) }
     answer(&queue, status)
   }
 
   private mutating func accept(_ type: BlockRequestType, byteCount: Int, _ queue: inout Virtqueue) {
-    statistics.count(type, byteCount: byteCount, failed: false)
+    statistics.count(type, byteCount: byteCount, failed: false, since: &turnedAt)
     answer(&queue, .ok)
   }
 
@@ -72,8 +74,6 @@ extension LaneCore {
       && sector <= capacity - count
   }
 
-  /// Whether the request may begin now. The place for limits of operations and bytes per second: what may not begin is
-  /// put into `waiting`, and whoever holds it back wakes the lane.
   @inline(__always)
   private mutating func takeTransfer(
     _ type: BlockRequestType, _ sector: UInt64, byteCount: Int, _ queue: inout Virtqueue
@@ -84,6 +84,7 @@ extension LaneCore {
     var work = Work(type: type)
     work.offset = Int64(sector) * Int64(BlockLimits.sectorByteCount)
     work.byteCount = byteCount
+    if let limiter, holdsBack(work, byteCount: byteCount, by: limiter) { return }
     if isDoneAtOnce(isWrite: isWrite) { return transferAtOnce(work, &queue) }
     if !hasRing, !isWrite, !image.isDirect, readCached(work) { return accept(.read, byteCount: byteCount, &queue) }
     let index = putInFlight(work)
@@ -93,20 +94,30 @@ extension LaneCore {
   /// Where nothing waits, handing the request to anybody costs more than doing it. A write that is to be safe when it
   /// is answered waits for the disk.
   @inline(__always)
-  private func isDoneAtOnce(isWrite: Bool) -> Bool {
+  func isDoneAtOnce(isWrite: Bool) -> Bool {
     image.isInMemory || (isWrite && !image.isDirect && !volume.writesThrough)
   }
 
   private mutating func transferAtOnce(_ work: Work, _ queue: inout Virtqueue) {
-    let list = work.isWrite ? spare.readable : spare.writable
-    let job = PlainJob(
-      kind: work.isWrite ? .write : .read, offset: work.offset, list: list, start: work.start,
-      byteCount: work.byteCount)
-    if let error = plain.run(job, on: volume) {
+    if let error = doPlainly(work, work.isWrite ? spare.readable : spare.writable) {
       volume.report(work.type.nameInReports, error)
       return refuse(work.type, .ioError, &queue)
     }
     accept(work.type, byteCount: work.byteCount, &queue)
+  }
+
+  /// Reads or writes by plain calls on this thread; nil if it went well.
+  mutating func doPlainly(_ work: Work, _ list: Segments) -> Errno? {
+    var job = PlainJob(
+      kind: work.isWrite ? .write : .read, offset: work.offset, list: list, start: work.start,
+      byteCount: work.byteCount)
+    do throws(Errno) {
+      // Only direct I/O copies anything.
+      _ = try plain.run(&job, on: volume, image.isDirect ? health : nil)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// Without io_uring: a read of what the page cache has needs no other thread.
@@ -144,6 +155,7 @@ extension LaneCore {
     guard isPossible else { return refuse(type, .unsupported, &queue) }
     var work = Work(type: type)
     work.byteCount = byteCount
+    if let limiter, holdsBack(work, byteCount: 0, by: limiter) { return }
     let index = putInFlight(work)
     beginRanges(index, &queue)
   }
@@ -151,11 +163,12 @@ extension LaneCore {
   /// Copies the ranges out of the guest's memory, checks them, and has a helper do them. Also called when the request
   /// had to wait for memory.
   mutating func beginRanges(_ index: Int, _ queue: inout Virtqueue) {
-    guard let bounce = freeBounces.take() else { return waiting.append(index) }
-    slots[index].work.bounce = bounce
+    guard let list = freeRangeLists.take() else { return waitingRanges.append(index) }
+    slots[index].work.rangeList = list
     let work = slots[index].work
-    let copy = bounceMemory(bounce).prefix(work.byteCount)
+    let copy = rangeList(list).prefix(work.byteCount)
     _ = slots[index].chain.readable.gather(into: copy, from: BlockRequestHeader.byteCount)
+    if queue.memoryIsLost { return finish(index, .ioError, &queue) }
     if let status = check(copy, work.type) { return finish(index, status, &queue) }
     beginHelper(index)
   }
@@ -180,9 +193,10 @@ extension LaneCore {
 
   /// Takes the chain out of `spare` into a slot; there is a free one.
   @inline(__always)
-  private mutating func putInFlight(_ work: Work) -> Int {
+  mutating func putInFlight(_ work: Work) -> Int {
     guard let index = free.take() else { preconditionFailure("a chain was taken without a slot for it") }
     slots[index].work = work
+    slots[index].begunAt = turnedAt
     swap(&slots[index].chain, &spare)
     inFlight &+= 1
     if work.isWrite { writesInFlight &+= 1 }
@@ -203,10 +217,10 @@ extension LaneCore {
       job.offset += Int64(work.done)
       job.byteCount = work.byteCount - work.done
     } else if work.type.carriesRanges {
-      job.ranges = bounceMemory(work.bounce).prefix(work.byteCount)
+      job.ranges = rangeList(work.rangeList).prefix(work.byteCount)
     }
     if hasRing { watchMailbox() }
-    helpers.begin(job, slot: index, for: mailbox)
+    helpers.begin(job, slot: index, for: mailbox, health)
   }
 
   /// The blocks of a write of whole ones are everybody's again.
@@ -219,6 +233,10 @@ extension LaneCore {
 
   func bounceMemory(_ number: Int) -> Segment {
     bounces.segment.dropFirst(number * LaneCore.bounceByteCount).prefix(LaneCore.bounceByteCount)
+  }
+
+  private func rangeList(_ number: Int) -> Segment {
+    rangeLists.segment.dropFirst(number * LaneCore.rangeListByteCount).prefix(LaneCore.rangeListByteCount)
   }
 }
 

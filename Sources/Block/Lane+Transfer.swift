@@ -21,17 +21,19 @@ extension LaneCore {
     // Parts of blocks are read, changed and written by a helper, with nobody else in them; so is what a short write
     // left of a block.
     if work.isWrite, !isWhole { return beginHelper(index) }
+    let segments = window(index)
+    let isStraight = isWhole && segments.areAligned(image.alignment)
+    // Before the gate: who waits for memory there would be waited for by those who have it.
+    if !isStraight, work.bounce < 0 {
+      guard let bounce = freeBounces.take() else { return waiting.append(index) }
+      slots[index].work.bounce = bounce
+    }
     if work.isWrite, !work.isGated, let gate = volume.gate {
       let blocks = Part.blocks(work.offset, work.byteCount, image.alignment.offset)
       guard gate.beginWhole(blocks) else { return beginHelper(index) }
       slots[index].work.isGated = true
     }
-    let segments = window(index)
-    if isWhole, segments.areAligned(image.alignment) {
-      beginStraight(index, segments)
-    } else {
-      beginBounced(index, &queue)
-    }
+    if isStraight { beginStraight(index, segments) } else { beginBounced(index, &queue) }
   }
 
   private mutating func beginStraight(_ index: Int, _ segments: Segments) {
@@ -78,19 +80,17 @@ extension LaneCore {
 
   // MARK: Bouncing
 
-  /// Takes a piece of bounce memory, or waits for one, and moves the next part of the request through it.
+  /// Moves the next part of the request through its piece of bounce memory.
   private mutating func beginBounced(_ index: Int, _ queue: inout Virtqueue) {
     slots[index].work.step = .bounce
-    if slots[index].work.bounce < 0 {
-      guard let bounce = freeBounces.take() else { return waiting.append(index) }
-      slots[index].work.bounce = bounce
-    }
     let work = slots[index].work
     let part = part(of: work)
     let memory = bounceMemory(work.bounce).prefix(part.blockByteCount)
     if work.isWrite {
       _ = slots[index].list.gather(
         into: memory.dropFirst(part.skip).prefix(part.byteCount), from: work.start + work.done)
+      // Zeroes in the place of memory that is gone: nobody wrote them, and the image shall not have them.
+      if queue.memoryIsLost { return fail(index, .inputOutput, &queue) }
     }
     let flags = work.isWrite && volume.writesThrough ? TransferFlags.dataSync : 0
     prepare { (ring: borrowing Ring) in
@@ -116,17 +116,12 @@ extension LaneCore {
     goOn(index, useful, &queue)
   }
 
-  /// Requests that waited for bounce memory, as far as there is some now.
+  /// Requests that waited for memory, as far as there is some now.
   mutating func beginWaiting(_ queue: inout Virtqueue) {
     isBeginning = true
     defer { isBeginning = false }
-    while freeBounces.count > 0, let index = waiting.takeFirst() {
-      if slots[index].work.type.carriesRanges {
-        beginRanges(index, &queue)
-      } else {
-        beginBounced(index, &queue)
-      }
-    }
+    while freeBounces.count > 0, let index = waiting.takeFirst() { beginTransfer(index, &queue) }
+    while freeRangeLists.count > 0, let index = waitingRanges.takeFirst() { beginRanges(index, &queue) }
   }
 
   // MARK: Completions
@@ -140,6 +135,7 @@ extension LaneCore {
           polls.note(completion)
           continue
         }
+        if count == 0 { turnedAt = statistics.time }
         count &+= 1
         completed(Int(completion.token), completion.result, &queue)
       }
@@ -147,6 +143,7 @@ extension LaneCore {
       mailbox.drain()
     }
     while let letter = mailbox.take() {
+      if count == 0 { turnedAt = statistics.time }
       count &+= 1
       if let error = letter.error { fail(letter.slot, error, &queue) } else { finish(letter.slot, .ok, &queue) }
     }

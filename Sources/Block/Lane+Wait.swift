@@ -6,6 +6,7 @@
 
 internal import IOUring
 internal import Linux
+internal import Synchronization
 internal import Virtio
 
 /// What the ring watches beside the image. A standing poll needs no reading of the event and is armed once per run.
@@ -57,7 +58,7 @@ extension LaneCore {
 
   /// A look at the ring costs less than a sleep. But the kernel finishes direct writes in a thread that may want this
   /// very processor, so with these the looking stays short.
-  var lookNanoseconds: Int64 { writesInFlight > 0 ? 10_000 : 100_000 }
+  var lookNanoseconds: Int64 { inFlight == held.count ? 0 : writesInFlight > 0 ? 10_000 : 100_000 }
 
   /// Prepares one operation; hands over what is prepared when the ring is full.
   @inline(__always)
@@ -93,7 +94,7 @@ extension LaneCore {
       }
       if ring?.hasNews == true { return true }
     }
-    return mailbox.hasLetters
+    return mailbox.hasLetters || (held.count > 0 && heldNanoseconds == 0)
   }
 
   /// Sleeps until something happens; nil if the ring cannot watch everything.
@@ -105,11 +106,16 @@ extension LaneCore {
     polls.controlStands = true
     // What `reap` took while it looked for completions has woken nobody: a wish of the control thread may be newer than
     // the last look for one. A kick is not: the ring was looked at after kicks were asked for.
-    if polls.news.contains(.control) { ring?.submit() } else { ring?.submitAndWait() }
+    if polls.news.contains(.control) { ring?.submit() } else { submitAndWait() }
     if ring?.unsubmitted == 0 { arena.reset() }
     let news = polls.news
     polls.news = []
     return news
+  }
+
+  /// As long as nothing happens, or until a request is due that the limits hold back.
+  private mutating func submitAndWait() {
+    if held.count > 0 { ring?.submitAndWait(nanoseconds: heldNanoseconds) } else { ring?.submitAndWait() }
   }
 
   /// The helpers' answers wake the ring from now on.
@@ -138,6 +144,9 @@ extension LaneCore {
 
   /// Everything in flight is answered, and nothing of this run is left in the ring.
   mutating func finish(_ queue: inout Virtqueue) {
+    mailbox.isClosing.store(true, ordering: .relaxed)
+    defer { mailbox.isClosing.store(false, ordering: .relaxed) }
+    beginHeld(&queue)
     while inFlight > 0 { _ = waitForAnswers(&queue) }
     queue.flush()
     guard hasRing else { return }

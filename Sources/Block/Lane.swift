@@ -27,7 +27,7 @@ final class Lane: @unchecked Sendable {
   let statistics: LaneStatistics
 
   init(_ volume: Volume, helpers: Helpers, ring: consuming Ring?) throws(Errno) {
-    let statistics = LaneStatistics()
+    let statistics = LaneStatistics(measuresLatency: volume.options.measuresLatency)
     self.statistics = statistics
     core = LaneCore(
       volume, helpers: helpers, ring: ring, mailbox: try Mailbox(capacity: 64), statistics: statistics)
@@ -46,9 +46,14 @@ struct LaneCore: ~Copyable {
   /// Pieces of bounce memory, and their size: how many unaligned requests are under way at once.
   static let bounceCount = 64
   static let bounceByteCount = 64 << 10
+  /// Lists of ranges that are being worked on at once; they may take long, and what bounces does not wait for them.
+  static let rangeListCount = 64
+  static let rangeListByteCount = Volume.mostRanges * BlockRange.byteCount
 
   let volume: Volume
   let image: Image
+  /// Nil where nothing is limited.
+  let limiter: VolumeLimiter?
   let helpers: Helpers
   let mailbox: Mailbox
   let statistics: LaneStatistics
@@ -60,6 +65,10 @@ struct LaneCore: ~Copyable {
   var free = FreeList(count: 0)
   /// Requests that wait for bounce memory.
   var waiting = WaitingLine(capacity: 1)
+  /// Requests that wait for room for their ranges.
+  var waitingRanges = WaitingLine(capacity: 1)
+  /// Requests that the limits hold back (Lane+Limits.swift), in the order in which they are due.
+  var held = WaitingLine(capacity: 1)
   /// `beginWaiting` is at work: what ends meanwhile leaves the rest to its loop, because a guest chooses how many wait.
   var isBeginning = false
   /// The chain that is looked at: it changes places with a slot's when the request goes in flight.
@@ -67,11 +76,18 @@ struct LaneCore: ~Copyable {
   var arena = SegmentArena(capacity: 2 * mostVectors)
   let bounces = Scratch(byteCount: LaneCore.bounceCount * LaneCore.bounceByteCount)
   var freeBounces = FreeList(count: LaneCore.bounceCount)
+  let rangeLists = Scratch(byteCount: LaneCore.rangeListCount * LaneCore.rangeListByteCount)
+  var freeRangeLists = FreeList(count: LaneCore.rangeListCount)
   var plain = PlainTransfer()
   let header = Scratch(byteCount: 64)
 
   var inFlight = 0
   var writesInFlight = 0
+  /// When this thread turned to what it works on: one look at the clock for all answers that are there, and one for all
+  /// new requests.
+  var turnedAt = LaneStatistics.noTime
+  /// Of the memory that the queue's chains lie in.
+  var health: MemoryHealth?
   var polls = StandingPolls()
 
   init(
@@ -79,6 +95,7 @@ struct LaneCore: ~Copyable {
   ) {
     self.volume = volume
     image = volume.image
+    limiter = volume.limiter
     self.helpers = helpers
     self.mailbox = mailbox
     self.statistics = statistics
@@ -98,22 +115,30 @@ struct LaneCore: ~Copyable {
   }
 
   /// The queue is about to run; nothing is in flight.
-  mutating func prepare(queueSize: Int) {
-    let count = min(queueSize, LaneCore.mostInFlight)
+  mutating func prepare(_ queue: inout Virtqueue) {
+    health = queue.memoryHealth
+    let count = min(Int(queue.size), LaneCore.mostInFlight)
     guard slots.count < count || free.count == 0 else { return }
     slots = Table(count: count) { _ in Slot() }
     free = FreeList(count: count)
     waiting = WaitingLine(capacity: count)
+    waitingRanges = WaitingLine(capacity: count)
+    held = WaitingLine(capacity: count)
   }
 
   /// Answers what is done, begins what is new; returns how much there was of both.
   mutating func serve(_ queue: inout Virtqueue) throws(GuestFault) -> Int {
     var count = reap(&queue)
+    if held.count > 0 { count += beginDue(&queue) }
     // No host has a use for more at once, however long the queue is.
-    while free.count == 0 { count += waitForAnswers(&queue) }
+    while free.count == 0 {
+      if held.count > 0 { return count + waitForRoom(&queue) }
+      count += waitForAnswers(&queue)
+    }
     var taken = 0
     while taken < LaneCore.mostTaken, free.count > 0 {
       guard try queue.pop(into: &spare) else { break }
+      if taken == 0 { turnedAt = statistics.time }
       taken += 1
       take(&queue)
     }
@@ -134,21 +159,20 @@ struct LaneCore: ~Copyable {
   mutating func finish(_ index: Int, _ status: BlockStatus, _ queue: inout Virtqueue) {
     let work = slots[index].work
     if work.bounce >= 0 { freeBounces.give(work.bounce) }
+    if work.rangeList >= 0 { freeRangeLists.give(work.rangeList) }
     leaveGate(index)
     inFlight &-= 1
     if work.isWrite { writesInFlight &-= 1 }
-    statistics.count(work.type, byteCount: work.byteCount, failed: status != .ok)
+    statistics.count(
+      work.type, byteCount: work.byteCount, failed: status != .ok, from: slots[index].begunAt, to: turnedAt)
     let writable = slots[index].chain.writable
-    var written = 1
-    if work.type == .read {
-      written = work.byteCount + 1
-      // What the used length covers has been written, also when the image could not be read.
-      if status != .ok { writable.zero(from: 0, count: work.byteCount) }
-    }
+    // What the used length covers has been written, also when the image could not be read.
+    if work.type == .read, status != .ok { writable.zero(from: 0, count: work.byteCount) }
     LaneCore.setStatus(writable, status)
-    queue.complete(slots[index].chain, written: written)
+    // To the status, which is the last byte however much room there is before it: the dirty log goes by this length.
+    queue.complete(slots[index].chain, written: work.type == .read ? work.byteCount + 1 : writable.byteCount)
     free.give(index)
-    if waiting.count > 0, !isBeginning { beginWaiting(&queue) }
+    if waiting.count | waitingRanges.count != 0, !isBeginning { beginWaiting(&queue) }
   }
 
   /// As `finish`, for what the host refused.

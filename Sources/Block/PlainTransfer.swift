@@ -32,6 +32,9 @@ struct PlainJob: @unchecked Sendable {
   var byteCount = 0
   /// The ranges of a discard and its like, already copied out of the guest's memory.
   var ranges = Segment.empty
+  /// How far a discard or its like has come: so many ranges, and so many bytes of the next one.
+  var doneRanges = 0
+  var doneByteCount: Int64 = 0
 }
 
 /// The memory that plain calls need. Each thread that does them has its own.
@@ -41,20 +44,22 @@ struct PlainTransfer: ~Copyable {
   private var bounce: Scratch?
   private var zeroes: Scratch?
   static let bounceByteCount = 256 << 10
+  /// How long one job of ranges is worked on before others get their turn.
+  private static let turnNanoseconds: Int64 = 10_000_000
+  /// Zeroed by hand without a look at the clock.
+  private static let zeroedAtOnceByteCount = 1 << 20
 
-  /// Does the whole job; nil if it went well.
-  mutating func run(_ job: PlainJob, on volume: Volume) -> Errno? {
-    do throws(Errno) {
-      switch job.kind {
-      case .read: try read(job, volume)
-      case .write: try write(job, volume)
-      case .flush: try volume.image.file.sync(dataOnly: true)
-      case .discard, .writeZeroes, .erase: try change(job, volume)
-      }
-      return nil
-    } catch {
-      return error
+  /// Works on the job. False if there is more to do, for which the caller comes again: one request of a guest can ask
+  /// for half a terabyte of zeroes.
+  /// - Parameter health: of the memory that the chain lies in; nil where nothing of it is copied.
+  mutating func run(_ job: inout PlainJob, on volume: Volume, _ health: MemoryHealth?) throws(Errno) -> Bool {
+    switch job.kind {
+    case .read: try read(job, volume)
+    case .write: try write(job, volume, health)
+    case .flush: try volume.image.file.sync(dataOnly: true)
+    case .discard, .writeZeroes, .erase: return try change(&job, volume)
     }
+    return true
   }
 
   // MARK: Reading and writing
@@ -86,17 +91,19 @@ struct PlainTransfer: ~Copyable {
     return job.list.scatter(memory.dropFirst(part.skip).prefix(useful), at: job.start + done)
   }
 
-  private mutating func write(_ job: PlainJob, _ volume: Volume) throws(Errno) {
-    guard let gate = volume.gate else { return try writeNow(job, volume) }
+  private mutating func write(_ job: PlainJob, _ volume: Volume, _ health: MemoryHealth?) throws(Errno) {
+    guard let gate = volume.gate else { return try writeNow(job, volume, health) }
     let blocks = Part.blocks(job.offset, job.byteCount, volume.image.alignment.offset)
     var failure: Errno?
     gate.alone(in: blocks) {
-      do throws(Errno) { try writeNow(job, volume) } catch { failure = error }
+      do throws(Errno) { try writeNow(job, volume, health) } catch { failure = error }
     }
     if let failure { throw failure }
   }
 
-  private mutating func writeNow(_ job: PlainJob, _ volume: Volume) throws(Errno) {
+  private mutating func writeNow(
+    _ job: PlainJob, _ volume: Volume, _ health: MemoryHealth? = nil
+  ) throws(Errno) {
     let flags = volume.writesThrough ? TransferFlags.dataSync : 0
     var done = 0
     while done < job.byteCount {
@@ -105,7 +112,7 @@ struct PlainTransfer: ~Copyable {
         let (segments, _) = window.window(of: job.list, from: job.start + done, byteCount: job.byteCount - done)
         count = try volume.image.file.write(segments, at: job.offset + Int64(done), flags: flags)
       } else {
-        count = try writeBounced(job, volume, from: done, flags)
+        count = try writeBounced(job, volume, health, from: done, flags)
       }
       if count == 0 { throw .inputOutput }
       done += count
@@ -114,7 +121,7 @@ struct PlainTransfer: ~Copyable {
 
   /// Writes as much as the bounce memory holds; what is there of the blocks at both ends stays.
   private mutating func writeBounced(
-    _ job: PlainJob, _ volume: Volume, from done: Int, _ flags: Int32
+    _ job: PlainJob, _ volume: Volume, _ health: MemoryHealth?, from done: Int, _ flags: Int32
   ) throws(Errno) -> Int {
     let file = volume.image.file
     let block = volume.image.alignment.offset
@@ -127,6 +134,8 @@ struct PlainTransfer: ~Copyable {
       if last > 0 { try fill(memory.dropFirst(last), file, at: part.blockOffset + Int64(last)) }
     }
     _ = job.list.gather(into: memory.dropFirst(part.skip).prefix(part.byteCount), from: job.start + done)
+    // What was copied may be zeroes in the place of memory that is gone, and the guest never wrote those.
+    if health?.isLost == true { throw .inputOutput }
     let table = Table(count: 1) { _ in memory }
     let count = try file.write(table.segments, at: part.blockOffset, flags: flags)
     return max(min(count - part.skip, part.byteCount), 0)
@@ -157,49 +166,65 @@ struct PlainTransfer: ~Copyable {
 
   // MARK: Discarding and zeroing
 
-  private mutating func change(_ job: PlainJob, _ volume: Volume) throws(Errno) {
+  /// Does what is left of the ranges, for about a turn; true if nothing is left.
+  private mutating func change(_ job: inout PlainJob, _ volume: Volume) throws(Errno) -> Bool {
+    let end = Clock.monotonic + PlainTransfer.turnNanoseconds
     let count = job.ranges.count / BlockRange.byteCount
-    for index in 0..<count {
-      guard let range = job.ranges.load(BlockRange.self, at: index * BlockRange.byteCount) else { continue }
-      if range.numSectors == 0 { continue }
-      try change(job.kind, range, volume)
+    while job.doneRanges < count,
+      let range = job.ranges.load(BlockRange.self, at: job.doneRanges * BlockRange.byteCount)
+    {
+      let offset = Int64(range.sector) * 512 + job.doneByteCount
+      let length = Int64(range.numSectors) * 512 - job.doneByteCount
+      if length > 0 { job.doneByteCount += try change(job.kind, range, offset, length, volume) }
+      if job.doneByteCount >= Int64(range.numSectors) * 512 {
+        job.doneRanges += 1
+        job.doneByteCount = 0
+      }
+      if Clock.monotonic >= end, job.doneRanges < count { return false }
     }
     // A write that is safe when it is answered: so is this.
     if job.kind == .writeZeroes, volume.writesThrough { try volume.image.file.sync(dataOnly: true) }
+    return true
   }
 
-  private mutating func change(_ kind: PlainJob.Kind, _ range: BlockRange, _ volume: Volume) throws(Errno) {
-    let offset = Int64(range.sector) * 512
-    let length = Int64(range.numSectors) * 512
-    guard let gate = volume.gate else { return try change(kind, range, offset, length, volume) }
-    var failure: Errno?
-    gate.alone(in: Part.blocks(offset, Int(length), volume.image.alignment.offset)) {
-      do throws(Errno) { try change(kind, range, offset, length, volume) } catch { failure = error }
-    }
-    if let failure { throw failure }
-  }
-
+  /// Does as much as can be done in one go; returns how many bytes.
   private mutating func change(
     _ kind: PlainJob.Kind, _ range: BlockRange, _ offset: Int64, _ length: Int64, _ volume: Volume
-  ) throws(Errno) {
+  ) throws(Errno) -> Int64 {
+    guard let gate = volume.gate else { return try changeNow(kind, range, offset, length, volume) }
+    var failure: Errno?
+    var done: Int64 = 0
+    gate.alone(in: Part.blocks(offset, Int(length), volume.image.alignment.offset)) {
+      do throws(Errno) { done = try changeNow(kind, range, offset, length, volume) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return done
+  }
+
+  private mutating func changeNow(
+    _ kind: PlainJob.Kind, _ range: BlockRange, _ offset: Int64, _ length: Int64, _ volume: Volume
+  ) throws(Errno) -> Int64 {
     let file = volume.image.file
-    let unmaps = range.flags & BlockRange.unmap != 0 && volume.image.canDiscard
     switch kind {
     case .discard where volume.image.isDevice:
       try file.discard(secure: false, offset: UInt64(offset), length: UInt64(length))
     case .discard:
-      try file.allocate(mode: AllocationMode.punchHole | AllocationMode.keepSize, offset: offset, length: length)
+      try punch(file, offset, length)
     case .erase:
       try file.discard(secure: true, offset: UInt64(offset), length: UInt64(length))
     default:
-      if unmaps, (try? punch(file, offset, length)) != nil { return }
+      let unmaps = range.flags & BlockRange.unmap != 0 && volume.image.canDiscard
+      if unmaps, (try? punch(file, offset, length)) != nil { return length }
       do throws(Errno) {
         try file.allocate(mode: AllocationMode.zeroRange | AllocationMode.keepSize, offset: offset, length: length)
       } catch {
         guard error == .notSupported || error == .invalid || error == .notImplemented else { throw error }
-        try writeZeroes(offset, Int(length), volume)
+        let now = Int(min(length, Int64(PlainTransfer.zeroedAtOnceByteCount)))
+        try writeZeroes(offset, now, volume)
+        return Int64(now)
       }
     }
+    return length
   }
 
   private func punch(_ file: File, _ offset: Int64, _ length: Int64) throws(Errno) {

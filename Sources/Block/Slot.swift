@@ -27,6 +27,8 @@ struct Work {
   var step = Step.transfer
   /// The piece of bounce memory that it has, or -1.
   var bounce = -1
+  /// The copy of its ranges that it has, or -1.
+  var rangeList = -1
   /// Known to the write gate.
   var isGated = false
 
@@ -45,6 +47,10 @@ struct Work {
 struct Slot: ~Copyable {
   var chain = Chain(capacity: 8)
   var work = Work(type: .flush)
+  /// When the lane's thread turned to it (LaneStatistics).
+  var begunAt = LaneStatistics.noTime
+  /// When the volume's limits let it begin; of one that they hold back.
+  var dueAt: Int64 = 0
 
   /// The half of the chain that carries the data.
   @inline(__always)
@@ -75,7 +81,7 @@ struct FreeList: ~Copyable {
   }
 }
 
-/// Slots whose requests wait for bounce memory, first in, first out. Holds as many as there are slots.
+/// Slots whose requests wait for something (memory, their time), first in, first out. Holds as many as there are slots.
 struct WaitingLine: ~Copyable {
   private var numbers: Table<UInt16>
   private var first = 0
@@ -89,6 +95,9 @@ struct WaitingLine: ~Copyable {
     numbers[(first + count) % numbers.count] = UInt16(truncatingIfNeeded: number)
     count += 1
   }
+
+  /// The one that has waited longest.
+  var next: Int? { count == 0 ? nil : Int(numbers[first]) }
 
   mutating func takeFirst() -> Int? {
     if count == 0 { return nil }

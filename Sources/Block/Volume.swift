@@ -19,6 +19,8 @@ final class Volume: Sendable {
   let logicalBlock: Int
   /// Serializes writes of parts of blocks with all others; nil where every sector can be written by itself.
   let gate: WriteGate?
+  /// What its guest may use; nil where nothing is limited.
+  let limiter: VolumeLimiter?
   /// Takes a line about the host that a person should read; not more often than the guest can be left to cause.
   let report: @Sendable (String) -> Void
 
@@ -48,8 +50,9 @@ final class Volume: Sendable {
       throw VolumeError("the serial number '\(name)' cannot be used; give one of 1 to \(BlockLimits.idByteCount) bytes")
     }
     identifier = Array(name.utf8) + [UInt8](repeating: 0, count: BlockLimits.idByteCount - name.utf8.count)
+    limiter = VolumeLimiter(options.limits, atNanoseconds: Clock.monotonic)
     gate = image.alignment.offset > logicalBlock && !image.isReadOnly ? WriteGate() : nil
-    sectors = Atomic(((try? image.byteCount()) ?? 0) / 512)
+    sectors = Atomic(Volume.sectors((try? image.byteCount()) ?? 0, image))
     throughNow.store(options.cache == .writethrough, ordering: .relaxed)
   }
 
@@ -61,6 +64,13 @@ final class Volume: Sendable {
           + "give a block size that is no smaller than that")
     }
     return wanted
+  }
+
+  /// What of an image a guest is told of. A last write to a part of a block would fill up that block, so of an image
+  /// that is written directly it is whole blocks only.
+  private static func sectors(_ byteCount: UInt64, _ image: Image) -> UInt64 {
+    let unit = UInt64(image.isReadOnly ? 512 : max(image.alignment.offset, 512))
+    return byteCount / unit * unit / 512
   }
 
   private static func hexadecimal(_ number: UInt64) -> String {
@@ -182,7 +192,7 @@ final class Volume: Sendable {
   @discardableResult
   func refreshCapacity() -> UInt64 {
     guard let size = try? image.byteCount() else { return capacity * 512 }
-    let count = size / 512
+    let count = Volume.sectors(size, image)
     if sectors.exchange(count, ordering: .relaxed) != count {
       report("the image '\(image.path)' has \(count * 512) bytes now")
       // Now, or as soon as there is a driver: it may have read the old size already.
@@ -190,6 +200,13 @@ final class Volume: Sendable {
       if let host = host.withLock({ $0 }) { tellIfUntold(host) }
     }
     return size
+  }
+
+  /// Makes the image file larger and tells the guest. From any thread.
+  /// - Returns: the size in bytes.
+  func grow(to byteCount: UInt64) throws(VolumeError) -> UInt64 {
+    try image.grow(to: byteCount)
+    return refreshCapacity()
   }
 }
 

@@ -44,6 +44,10 @@ public struct VolumeOptions: Sendable {
   public var cache = CacheMode.writeback
   /// Logical block size in bytes; nil is the device's, or 512 for a file.
   public var blockByteCount: Int?
+  /// What the guest may use of the host; all queues together.
+  public var limits = VolumeLimits()
+  /// Whether somebody may want to know how long requests take.
+  public var measuresLatency = false
 
   public init(name: String) {
     self.name = name

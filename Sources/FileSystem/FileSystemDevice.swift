@@ -73,6 +73,12 @@ public final class FileSystemDevice: Device {
     workers[index].completionFile?.raw
   }
 
+  /// Asked before the thread sleeps; the answer is yes if the ring cannot wake it.
+  public func hasCompletions(at index: Int) -> Bool {
+    guard let transfers = workers[index].transfers, transfers.inFlight > 0 else { return false }
+    return transfers.wantsAttention
+  }
+
   /// Inodes that the guest knows and files it has open: for tests and for people who watch.
   public var population: (inodes: Int, openFiles: Int) {
     (share.inodes.count, share.handles.count)

@@ -127,6 +127,22 @@ final class Transfers: @unchecked Sendable {
     if !hasPrepared { room?.arena.reset() }
   }
 
+  /// The kernel was short of something (EAGAIN) when it was given what was begun, and has taken nothing else: the ring
+  /// will not tell of anything.
+  private var isStuck: Bool { ring.unsubmitted > 0 && ring.unsubmitted == inFlight }
+
+  /// Whether `reap` shall be called, and not the ring's news be waited for: they may never come.
+  var wantsAttention: Bool {
+    submit()
+    if isStuck { Transfers.pause() }
+    return isStuck
+  }
+
+  /// While the kernel finds what it was short of.
+  private static func pause() {
+    _ = Poll.wait(nil, nil, timeoutNanoseconds: 1_000_000)
+  }
+
   /// Takes what is done and calls `body` with each transfer, its chain and its result (bytes, or a negative errno).
   /// - Parameter wait: waits for at least one if none is done.
   /// - Returns: how many were done.
@@ -134,9 +150,9 @@ final class Transfers: @unchecked Sendable {
     var count = 0
     while inFlight > 0 {
       var completion = ring.takeCompletion()
-      if completion == nil, wait, count == 0 {
+      while completion == nil, wait, count == 0 {
         submit()
-        completion = try? ring.waitForCompletion()
+        if isStuck { Transfers.pause() } else { completion = try? ring.waitForCompletion() }
       }
       guard let completion else { break }
       let index = Int(completion.token)

@@ -98,6 +98,11 @@ final class Worker: @unchecked Sendable {
       statistics.count(malformed: true)
       return queue.complete(chain, written: refuseMalformed(chain.writable))
     }
+    // Arguments that are gone read as zeroes: half a name, another offset. Nobody asked for that.
+    if queue.memoryIsLost {
+      let written = reply(unique: request.header.unique, error: .inputOutput, into: chain.writable)
+      return queue.complete(chain, written: written)
+    }
     // What is already answered must not wait for an operation that may take long.
     if Worker.mayBlock(request.header.operation) {
       handOver(&queue)

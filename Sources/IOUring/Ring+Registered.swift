@@ -112,4 +112,13 @@ extension Ring {
     if unsafe io_uring_cq_ready(ring) > 0 { return submit() }
     _ = unsafe io_uring_submit_and_wait(ring, 1)
   }
+
+  /// As above, but no longer than so many nanoseconds (Linux 5.11, for a ring with standing polls).
+  public func submitAndWait(nanoseconds: Int64) {
+    if unsafe io_uring_cq_ready(ring) > 0 { return submit() }
+    let second: Int64 = 1_000_000_000
+    var time = __kernel_timespec(tv_sec: max(nanoseconds, 0) / second, tv_nsec: max(nanoseconds, 0) % second)
+    var entry: UnsafeMutablePointer<io_uring_cqe>?
+    _ = unsafe io_uring_submit_and_wait_timeout(ring, &entry, 1, &time, nil)
+  }
 }

@@ -64,6 +64,13 @@ public struct RingPlan: Sendable {
     self.capacity = capacity
     self.operations = operations
   }
+
+  /// Whether a kernel that says that it has these features (IORING_FEAT_*) does what the plan needs. One before 5.13
+  /// takes a standing poll for an ordinary one, which ends after its first completion, and says nothing; the nearest
+  /// feature that tells its version is IORING_FEAT_RSRC_TAGS.
+  public func isPossible(withFeatures features: UInt32) -> Bool {
+    !operations.contains(.poll) || features & UInt32(IORING_FEAT_RSRC_TAGS) != 0
+  }
 }
 
 /// Sendable because it may move to another thread; its type cannot be copied, so one thread uses it at a time.
@@ -81,10 +88,15 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   }
 
   /// A ring that can do what the plan says and nothing else. Throws what the kernel says: EPERM or ENOSYS where
-  /// io_uring is forbidden or missing, EINVAL before Linux 5.10.
+  /// io_uring is forbidden or missing, EINVAL before Linux 5.10; ENOSYS also before 5.13 for a plan with polls.
   public init(_ plan: RingPlan) throws(Errno) {
+    // A value that is whole when its init throws is destroyed, so nothing is assigned before all has gone well.
+    unsafe ring = try Ring.make(plan)
     capacity = plan.capacity
-    unsafe ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+  }
+
+  private static func make(_ plan: RingPlan) throws(Errno) -> UnsafeMutablePointer<io_uring> {
+    let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
     unsafe ring.initialize(to: io_uring())
     var result = unsafe Ring.create(plan, ring)
     if result < 0 {
@@ -97,6 +109,7 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       unsafe ring.deallocate()
       throw Errno(-result)
     }
+    return unsafe ring
   }
 
   private static func create(_ plan: RingPlan, _ ring: UnsafeMutablePointer<io_uring>) -> Int32 {
@@ -109,6 +122,10 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       parameters.flags = flags | extra
       parameters.cq_entries = UInt32(plan.completionCapacity ?? 0)
       let result = unsafe io_uring_queue_init_params(UInt32(plan.capacity), ring, &parameters)
+      if result == 0, !plan.isPossible(withFeatures: parameters.features) {
+        unsafe io_uring_queue_exit(ring)
+        return -Errno.notImplemented.rawValue
+      }
       if result != -Errno.invalid.rawValue || extra == 0 { return result }
     }
     return -Errno.invalid.rawValue

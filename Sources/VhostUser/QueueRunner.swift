@@ -330,7 +330,10 @@ final class QueueRunner: Sendable {
       // What was begun must be on its way before anybody sleeps.
       if completion != nil, device.hasCompletions(at: index) { return }
       let nap = brisk ? QueueRunner.briskPollNanoseconds : QueueRunner.calmPollNanoseconds
-      let timeout = polls || isDead ? nap : -1
+      var timeout = polls || isDead ? nap : -1
+      if completion != nil, let longest = device.longestSleepNanoseconds(at: index) {
+        timeout = timeout < 0 ? longest : min(timeout, longest)
+      }
       let ready =
         completion.map { Poll.wait(isDead ? nil : kick, control, $0, timeoutNanoseconds: timeout) }
         ?? Poll.wait(isDead ? nil : kick, control, timeoutNanoseconds: timeout)

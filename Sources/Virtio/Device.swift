@@ -115,6 +115,10 @@ public protocol Device: AnyObject, Sendable {
   /// flight is done, for a device that can do all of that in one call (an io_uring). Nil: it cannot, and the loop waits
   /// itself. May return early, and may tell what has woken it at the next sleep only.
   func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp?
+  /// The longest, in nanoseconds, that the thread may sleep for requests in flight before it serves the queue again;
+  /// nil as long as nothing happens. For a device that holds requests back; asked when it has a completion descriptor
+  /// and does not sleep itself (contrib/decisions/0013).
+  func longestSleepNanoseconds(at index: Int) -> Int64?
   /// How long, in nanoseconds, a queue may be left alone after it was served so that requests come together: 0 where
   /// somebody waits for an answer. Asked once, on the owner thread.
   func patienceNanoseconds(at index: Int) -> Int64
@@ -139,6 +143,7 @@ extension Device {
   public func lookNanoseconds(at index: Int) -> Int64 { 0 }
   public func hasCompletions(at index: Int) -> Bool { false }
   public func sleep(until alarm: QueueAlarm, at index: Int) -> QueueWakeUp? { nil }
+  public func longestSleepNanoseconds(at index: Int) -> Int64? { nil }
   public func patienceNanoseconds(at index: Int) -> Int64 { 0 }
   public var transfersState: Bool { false }
   public func saveState(_ write: ([UInt8]) -> Bool) -> Bool { false }

@@ -27,7 +27,12 @@ public final class MemoryHealth: @unchecked Sendable {
     unsafe lost.deallocate()
   }
 
-  public var isLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
+  /// Asked after memory was read. The word is set before zeroes are put in the place of a page, so whoever has read
+  /// these finds it set, if the processor (arm64) and the compiler leave the two loads in their order.
+  public var isLost: Bool {
+    atomicMemoryFence(ordering: .acquiring)
+    return unsafe lost.pointee.load(ordering: .relaxed) != 0
+  }
 
   /// Not 0 means lost. An atomic word has the layout of a word.
   public var word: Segment { unsafe Segment(base: UnsafeMutableRawPointer(lost), count: 4) }

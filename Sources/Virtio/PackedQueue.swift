@@ -130,7 +130,10 @@ struct PackedQueue: ~Copyable {
 
   /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote.
   @inline(__always)
-  private var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
+  private var memoryIsLost: Bool {
+    atomicMemoryFence(ordering: .acquiring)
+    return unsafe lost.pointee.load(ordering: .relaxed) != 0
+  }
 
   /// Takes the next chain; false if there is none. A chain that cannot be read is not taken.
   @inline(__always)

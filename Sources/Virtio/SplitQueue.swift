@@ -96,9 +96,13 @@ struct SplitQueue: ~Copyable {
     return unsafe index.pointee.load(ordering: .acquiring) != nextAvailable
   }
 
-  /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote.
+  /// Some of the memory is gone, and what was read may be zeroes that the driver never wrote; see
+  /// `MemoryHealth.isLost`.
   @inline(__always)
-  var memoryIsLost: Bool { unsafe lost.pointee.load(ordering: .relaxed) != 0 }
+  var memoryIsLost: Bool {
+    atomicMemoryFence(ordering: .acquiring)
+    return unsafe lost.pointee.load(ordering: .relaxed) != 0
+  }
 
   /// Chains that the driver has made available and that were not taken.
   var waitingCount: UInt16 {

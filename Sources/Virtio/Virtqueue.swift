@@ -134,6 +134,13 @@ public struct Virtqueue: ~Copyable {
   /// one when the queue is started again; whoever keeps addresses translates them anew then.
   public var memory: GuestMemory { ring.memory }
 
+  /// Some of the memory is gone: what a device has copied out of a chain until now may be zeroes that the driver never
+  /// wrote, and must not be acted upon (contrib/decisions/0032). Costs a load.
+  public var memoryIsLost: Bool { ring.memoryIsLost }
+
+  /// The same for whoever works on a chain in another thread.
+  public var memoryHealth: MemoryHealth { ring.memory.health }
+
   /// Chains taken so far, modulo 65536: for counting what lies between two looks.
   public var takenCount: UInt16 { (isPacked ? packed.takenCount : ring.nextAvailable) &+ retakenCount }
 

@@ -20,6 +20,13 @@ extension Options {
     try template.set(queues: volume.queues, in: "--num-queues")
     try template.set(queueSize: volume.queueSize, in: "--queue-size")
     if let blockSize = volume.blockSize { try template.set(blockSize: blockSize, in: "--block-size") }
+    template.options.limits = VolumeLimits(requestsPerSecond: volume.iops, requestBurst: volume.iopsBurst)
+    if let text = volume.bandwidth {
+      template.options.limits.bytesPerSecond = try template.byteCount(text, "--bandwidth")
+    }
+    if let text = volume.bandwidthBurst {
+      template.options.limits.byteBurst = try template.byteCount(text, "--bandwidth-burst")
+    }
     var volumes = try what.volumes.isEmpty ? [single(template)] : several(template)
     for index in volumes.indices { try volumes[index].finish() }
     return volumes

@@ -32,7 +32,7 @@ struct Options: ParsableCommand {
     discussion: """
       A list of volumes (--volume) runs in one process; options beside it hold for each volume unless it says \
       otherwise. SIGTERM and SIGINT end it, SIGHUP looks whether the images have grown, SIGUSR1 writes counters to \
-      the log.
+      the log, and a control socket answers questions and resizes.
       """,
     version: "\(program.name) \(program.version)")
 
@@ -124,6 +124,26 @@ struct VolumeFlags: ParsableArguments {
     help: ArgumentHelp(
       "Logical block size for the guest, 512 to 65536. Default: the device's; 512 for a file.", valueName: "bytes"))
   var blockSize: Int?
+
+  @Option(
+    help: ArgumentHelp("Most requests that the guest has done in a second, all queues together.", valueName: "count"))
+  var iops: Int64?
+
+  @Option(
+    name: .customLong("iops-burst"),
+    help: ArgumentHelp(
+      "How many requests may come at once after a quiet time. Default: a tenth of --iops.", valueName: "count"))
+  var iopsBurst: Int64?
+
+  @Option(
+    help: ArgumentHelp("Most bytes that the guest may read and write in a second: 500K, 100M.", valueName: "size"))
+  var bandwidth: String?
+
+  @Option(
+    name: .customLong("bandwidth-burst"),
+    help: ArgumentHelp(
+      "How many bytes may come at once after a quiet time. Default: a tenth of --bandwidth.", valueName: "size"))
+  var bandwidthBurst: String?
 }
 
 /// `--num-queues`.

@@ -34,9 +34,33 @@ struct VolumePlan {
     case ("block-size", let text?):
       guard let size = Int(text) else { throw .usage("block-size in --volume needs a number, not '\(text)'") }
       try set(blockSize: size, in: "block-size in --volume")
-    default: return try setWish(name, value)
+    default:
+      if try setLimit(name, value) { return true }
+      return try setWish(name, value)
     }
     return true
+  }
+
+  private mutating func setLimit(_ name: String, _ value: String?) throws(HumanError) -> Bool {
+    guard let value else { return false }
+    let option = "\(name) in --volume"
+    switch name {
+    case "iops": options.limits.requestsPerSecond = try number(value, option)
+    case "iops-burst": options.limits.requestBurst = try number(value, option)
+    case "bandwidth": options.limits.bytesPerSecond = try byteCount(value, option)
+    case "bandwidth-burst": options.limits.byteBurst = try byteCount(value, option)
+    default: return false
+    }
+    return true
+  }
+
+  private func number(_ text: String, _ option: String) throws(HumanError) -> Int64 {
+    guard let number = Int64(text) else { throw .usage("\(option) needs a number, not '\(text)'") }
+    return number
+  }
+
+  func byteCount(_ text: String, _ option: String) throws(HumanError) -> Int64 {
+    do throws(ImageError) { return try ByteSize.parse(text, for: option) } catch { throw HumanError(error) }
   }
 
   private mutating func setWish(_ name: String, _ value: String?) throws(HumanError) -> Bool {
@@ -95,6 +119,7 @@ struct VolumePlan {
     if let serial = options.serial, !(1...20).contains(serial.utf8.count) {
       throw .usage("the serial number '\(serial)' has \(serial.utf8.count) bytes; give one of 1 to 20 bytes")
     }
+    do throws(ImageError) { try options.limits.check() } catch { throw HumanError(error) }
     _ = try wishes.recipe()
   }
 
@@ -118,18 +143,7 @@ struct VolumePlan {
     return Service(name: options.name, listener: listener, source: nil) { surroundings throws(HumanError) in
       guard let image else { throw .failure("volume \(options.name) has no image") }
       do throws(VolumeError) {
-        let device = try BlockDevice(options, image: image) { surroundings.warn($0) }
-        if let refusal = device.ringRefusal {
-          surroundings.warn("io_uring cannot be used (\(refusal.message)): threads do its work, which costs more")
-        }
-        if options.direct == .prefer, !image.isDirect {
-          surroundings.warn("the file system of '\(image.path)' has no direct I/O: requests go through the page cache")
-        }
-        return ServedDevice(
-          device,
-          readOperations: {
-            device.operationCounts.map { OperationReading(name: $0.operation, count: $0.count, errors: $0.failures) }
-          }, reload: { _ = device.refreshCapacity() })
+        return try serve(image, options, surroundings)
       } catch {
         throw .failure(error.message)
       }
@@ -139,9 +153,13 @@ struct VolumePlan {
   /// For --dry-run.
   var description: String {
     let block = options.blockByteCount.map { "\($0)" } ?? "automatic"
+    let limits = [
+      ("iops", options.limits.requestsPerSecond), ("iops-burst", options.limits.requestBurst),
+      ("bandwidth", options.limits.bytesPerSecond), ("bandwidth-burst", options.limits.byteBurst),
+    ].compactMap { name, value in value.map { ", \(name) \($0)" } }
     return "volume: \(options.name), image \(image), serial \(options.serial ?? "automatic"), "
       + "\(options.readOnly ? "read-only" : "read-write"), queues \(options.queueCount), "
       + "queue size \(options.queueSize), direct \(options.direct.rawValue), cache \(options.cache.rawValue), "
-      + "engine \(options.engine.rawValue), block size \(block)\n"
+      + "engine \(options.engine.rawValue), block size \(block)\(limits.joined())\n"
   }
 }

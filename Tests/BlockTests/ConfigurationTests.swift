@@ -87,6 +87,31 @@ struct ConfigurationTests {
     #expect(try disk.client.answer(to: read).status == BlockStatus.ioError.rawValue)
   }
 
+  @Test(arguments: [Way.ringBuffered, .threadsDirect, .memory])
+  func growingMakesTheFileLargerAndTellsTheGuest(_ way: Way) throws {
+    let disk = try Disk(way, byteCount: 1 << 20, contents: pattern(1 << 20))
+    let channel = try #require(disk.driver.channel)
+    #expect(try disk.device.grow(to: 3 << 20) == 3 << 20)
+    #expect(try channel.receive(timeoutNanoseconds: 20_000_000_000).header.request == 2, "CONFIG_CHANGE_MSG")
+    #expect(try disk.config().capacity == 3 << 11)
+    #expect(try Path(disk.image.path).status().size == 3 << 20)
+    try disk.client.write(sector: (3 << 11) - 1, pattern(512))
+    // Never smaller, and nothing happens when it is refused.
+    for (size, sentence) in [
+      (UInt64(1 << 20), "never made smaller"), ((3 << 20) + 100, "give a multiple of 512"), (.max / 512 * 512, "image"),
+    ] {
+      do {
+        _ = try disk.device.grow(to: size)
+        Issue.record("\(size) was taken")
+      } catch {
+        #expect(error.message.contains(sentence), "\(error.message)")
+      }
+    }
+    #expect(try disk.image.bytes(at: 0, count: 3 << 20).prefix(1 << 20) == pattern(1 << 20)[...])
+    let fixed = try Disk(way, byteCount: 1 << 20) { $0.readOnly = true }
+    #expect(throws: VolumeError.self) { try fixed.device.grow(to: 3 << 20) }
+  }
+
   // MARK: Write-back and write-through
 
   @Test func theGuestChoosesTheCacheMode() throws {

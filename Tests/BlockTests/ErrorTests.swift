@@ -5,6 +5,7 @@ import Block
 import BlockProtocol
 import Foundation
 import Frontend
+import IOUring
 import Linux
 import Testing
 import VirtioProtocol
@@ -41,6 +42,14 @@ struct ErrorTests {
     #expect(try !Image(path: image.path, readOnly: false, direct: .off).isDirect)
     // A file of a kernel file system says EINVAL for O_DIRECT; its size of 0 comes to light later.
     #expect(refusal("/proc/self/status", readOnly: true, direct: .prefer).contains("less than a sector"))
+  }
+
+  /// linux/io_uring.h: IORING_FEAT_RSRC_TAGS came with 5.13, as standing polls did; 0x3ff is what 5.12 says.
+  @Test func kernelsWithoutStandingPollsGetNoRing() {
+    let polls = RingPlan(capacity: 8, operations: [.read, .poll])
+    #expect(!polls.isPossible(withFeatures: 0x3ff))
+    #expect(polls.isPossible(withFeatures: 0x7ff))
+    #expect(RingPlan(capacity: 8, operations: [.read]).isPossible(withFeatures: 0x3ff))
   }
 
   /// The medium's errors: an image that became shorter under a running guest.

@@ -61,6 +61,51 @@ struct GroundTests {
     }
   }
 
+  /// A last write to a part of a block would make such an image larger.
+  @Test func anImageThatIsNoWholeBlocksIsNotWrittenDirectly() throws {
+    let ground = try MountedGround(ext4: 64 << 20, sectorByteCount: 4096)
+    let image = try ImageFile(in: ground.directory, byteCount: (1 << 20) + 512)
+    do {
+      _ = try Image(path: image.path, readOnly: false, direct: .on)
+      Issue.record("it was taken")
+    } catch {
+      #expect(error.message.contains("no multiple of 4096, as direct I/O needs it; round it up"), "\(error.message)")
+    }
+    #expect(try !Image(path: image.path, readOnly: false, direct: .prefer).isDirect)
+    #expect(try Image(path: image.path, readOnly: true, direct: .on).isDirect)
+    // One that becomes so while it is served shows its whole blocks.
+    let way = Way(directory: ground.directory, direct: .on, engine: .auto, testDescription: "4096")
+    let disk = try Disk(way, contents: Self.image)
+    try disk.image.resize((6 << 20) + 1536)
+    disk.device.refreshCapacity()
+    #expect(try disk.config().capacity == 6 << 11)
+    let beyond = BlockRequest(BlockRequestHeader(.write, sector: 6 << 11), sent: pattern(512))
+    #expect(try disk.client.answer(to: beyond).status == BlockStatus.ioError.rawValue)
+    #expect(try Path(disk.image.path).status().size == (6 << 20) + 1536)
+  }
+
+  /// All bounce memory belongs to requests that wait for a write of whole blocks, and that write needs some.
+  @Test func rangesAndUnalignedWritesDoNotWaitForEachOther() throws {
+    let ground = try MountedGround(ext4: 64 << 20, sectorByteCount: 4096)
+    let way = Way(directory: ground.directory, direct: .on, engine: .auto, testDescription: "4096")
+    let disk = try Disk(way, contents: Self.image, queues: 2, memoryMiB: 64)
+    for round in 0..<4 {
+      for client in disk.clients {
+        for number in 0..<120 {
+          if number % 3 == round % 3 {
+            try client.add(BlockRequest(.writeZeroes, ranges: [BlockRange(sector: 0, numSectors: 256)]))
+          } else {
+            var write = BlockRequest(BlockRequestHeader(.write, sector: 8), sent: pattern(65536, seed: number))
+            write.misalignment = 8
+            try client.add(write)
+          }
+        }
+      }
+      for client in disk.clients { client.flush() }
+      for client in disk.clients { for _ in 0..<120 { _ = try client.complete().answer.checked() } }
+    }
+  }
+
   @Test(arguments: [512, 4096], [DirectIO.on, .off])
   func aBlockDeviceIsServedAsItIs(_ sectorByteCount: Int, _ direct: DirectIO) throws {
     let loop = try LoopDevice(byteCount: 16 << 20, sectorByteCount: sectorByteCount)

@@ -21,7 +21,7 @@ struct RequestTests {
   func flushIsAnswered(_ way: Way) throws {
     let disk = try Disk(way, contents: Self.image)
     for _ in 0..<10 { try disk.client.flushCache() }
-    let counts = disk.device.operationCounts
+    let counts = disk.device.operationReadings
     #expect(counts.count == 1)
     #expect(counts[0].operation == "flush" && counts[0].count == 10 && counts[0].failures == 0)
   }
@@ -165,7 +165,7 @@ struct RequestTests {
     queue.submit()
     #expect(try queue.takeNext().length == 0)
     #expect(try disk.client.read(sector: 0, byteCount: 512) == Array(Self.image[0..<512]))
-    #expect(disk.device.operationCounts.first { $0.operation == "malformed" }?.count == 4)
+    #expect(disk.device.operationReadings.first { $0.operation == "malformed" }?.count == 4)
   }
 
   // MARK: Read-only

@@ -59,6 +59,14 @@ import Testing
     Row("\(base) --format=qcow2", 2, "--format qcow2 is not served"),
     Row("\(base) --locking=maybe", 2, "give one of 'on' and 'off'"),
     Row("--volume image=/x,socket=s,locking=maybe", 2, "locking in --volume cannot be 'maybe'"),
+    Row("\(base) --iops=0", 2, "--iops cannot be 0"),
+    Row("\(base) --iops=many", 2, "the value 'many' is invalid for '--iops <count>'"),
+    Row("\(base) --iops-burst=5", 2, "--iops-burst means nothing without --iops"),
+    Row("\(base) --bandwidth=5000", 2, "--bandwidth 5000 has no unit"),
+    Row("\(base) --bandwidth=1M --bandwidth-burst=some", 2, "--bandwidth-burst cannot be 'some'"),
+    Row("--volume image=/x,socket=s,iops=-1", 2, "--iops cannot be -1"),
+    Row("--volume image=/x,socket=s,iops=few", 2, "iops in --volume needs a number, not 'few'"),
+    Row("--volume image=/x,socket=s,bandwidth=3Q", 2, "bandwidth in --volume 3Q has an unknown unit"),
     // The host.
     Row("--blk-file=/nowhere/at/all --socket-path=\(never)", 1, "does not exist; create it"),
     Row("--blk-file=/usr --socket-path=\(never)", 1, "is a directory; give an image file"),
@@ -112,6 +120,15 @@ import Testing
     ("--blk-file=/a --socket-path=s --direct prefer --engine threads", ["direct prefer", "engine threads"]),
     ("--blk-file=/a --socket-path=s --direct --read-only --poll-us 0", ["direct on", "read-only", "poll: 0 us"]),
     ("--blk-file=/a --socket-path=s --direct=on --direct=off", ["direct off"]),
+    (
+      "--iops 500 --volume image=/a,socket=s,bandwidth=10M,bandwidth-burst=64K "
+        + "--volume image=/b,socket=t,iops=7,iops-burst=70",
+      [
+        "image /a, serial automatic, read-write, queues 1, queue size 128, direct off, cache writeback, engine auto, "
+          + "block size automatic, iops 500, bandwidth 10485760, bandwidth-burst 65536\n",
+        "block size automatic, iops 7, iops-burst 70\n",
+      ]
+    ),
     (
       "--volume image=/a,socket=s --queue-size 64 "
         + "--volume image=/c/d,socket=t,read-only,direct,serial=D,num-queues=2,name=data",

@@ -167,6 +167,17 @@ import Testing
     try process.end()
   }
 
+  /// Each costs the pause that a question costs: the last one is answered when the pauses are over.
+  @Test func whoeverConnectsAndLeavesWithoutEndIsSlowedDown() throws {
+    let process = try start("--sandbox=none")
+    let start = Linux.Clock.monotonic
+    for _ in 0..<200 { (try UnixSocket.connect(to: control, withinMilliseconds: 20_000)).shutDown() }
+    #expect(try ask("log-level") == "info\n")
+    // 2 ms each; a few may be under way still.
+    #expect(Linux.Clock.monotonic - start >= 350_000_000)
+    try process.end()
+  }
+
   private final class SharedSilence {
     let socket: UnixSocket
     init(_ path: String) throws { socket = try UnixSocket.connect(to: path, withinMilliseconds: 20_000) }

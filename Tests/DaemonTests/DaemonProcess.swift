@@ -23,9 +23,9 @@ final class DaemonProcess: Sendable {
   static let binary = BuildFolder.program("martlet-fs")
   /// A copy that any user may run. Made by cp(1): a descriptor of this process that is open for writing would be held
   /// by whatever another test starts meanwhile, and a program that somebody may write to cannot be run (ETXTBSY).
-  static func binaryForEverybody(in directory: TemporaryDirectory) throws -> String {
-    let copy = directory.file("martlet-fs")
-    try #require(try RunningProgram(["cp", binary, copy], in: directory).waitBlocking().code == 0)
+  static func binaryForEverybody(in directory: TemporaryDirectory, _ name: String = "martlet-fs") throws -> String {
+    let copy = directory.file(name)
+    try #require(try RunningProgram(["cp", BuildFolder.program(name), copy], in: directory).waitBlocking().code == 0)
     return copy
   }
   static let isRoot = CurrentProcess.effectiveUser == 0

@@ -47,6 +47,33 @@ struct LostMemoryTests {
     }
   }
 
+  /// Half a name is no name that anybody sent.
+  @Test func aRequestWhoseArgumentsAreGoneIsNotDone() throws {
+    let mount = try Mount(memoryMiB: 8)
+    try Host.write("B", to: mount.path("file"))
+    _ = try mount.open("file")
+    let ram = mount.driver.ram
+    let boundary = 6 << 20
+    let name = Array("half-and-half".utf8) + [0]
+    var header = FuseInHeader()
+    let arguments = FuseMkdirIn(mode: 0o755, umask: 0).bytes + name
+    header.len = UInt32(FuseInHeader.byteCount + arguments.count)
+    header.opcode = FuseOpcode.mkdir.rawValue
+    header.unique = 77
+    header.nodeid = Fuse.rootID
+    // Four letters lie before the boundary.
+    let start = boundary - Int(header.len) + name.count - 4
+    let request = try #require(ram.buffer(at: UInt64(start), count: Int(header.len)))
+    request.segment.copy(header.bytes + arguments)
+    let answer = try #require(ram.buffer(at: UInt64(boundary - 8192), count: 256))
+    try mount.driver.queues[1].add(readable: [request], writable: [answer], indirect: false)
+    try #require(ram.regions.first).file.setSize(Int64(boundary))
+    mount.driver.queues[1].submit()
+    expectCutOff(mount)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: mount.directory) == ["file"])
+    mount.close()
+  }
+
   /// The device has forgotten the guest. One that had answered everything before the memory went does not look at it
   /// until it is kicked.
   private func expectCutOff(_ mount: Mount) {

@@ -4,7 +4,7 @@
 // The control socket's thread: connections, bytes and time-outs; what a request means is the desk's business. It is
 // bound before the sandbox and served inside of it. Whoever may connect is the daemon's own user, but a script that
 // hangs or asks without end must cost neither the guest nor the other clients anything: all sockets are non-blocking,
-// every client has a deadline, there are few of them, and there is a pause after each answer.
+// every client has a deadline, there are few of them, and there is a pause after each.
 
 internal import Linux
 
@@ -16,7 +16,7 @@ struct ControlServer: ~Copyable {
   private static let requestNanoseconds: Int64 = 5_000_000_000
   private static let answerNanoseconds: Int64 = 30_000_000_000
   private static let mostDiscards = 16
-  /// Bounds what a client that asks without end can cost.
+  /// After each client: bounds what one that asks without end, or connects and leaves without end, can cost.
   private static let pauseNanoseconds: Int64 = 2_000_000
   /// How long to leave the listener alone when the host has no descriptor left.
   private static let retryNanoseconds: Int64 = 100_000_000
@@ -57,8 +57,12 @@ struct ControlServer: ~Copyable {
       let ready = Poll.wait(for: wishes, timeoutNanoseconds: timeout)
       if ready[0] { return }
       var staying: [Client] = []
-      for (client, isReady) in zip(clients, ready.dropFirst(2)) where !isReady || serve(client) {
-        staying.append(client)
+      for (client, isReady) in zip(clients, ready.dropFirst(2)) {
+        if !isReady || serve(client) {
+          staying.append(client)
+        } else {
+          _ = Poll.wait(nil, nil, timeoutNanoseconds: ControlServer.pauseNanoseconds)
+        }
       }
       clients = staying
       if ready[1] { accept() }
@@ -107,9 +111,7 @@ struct ControlServer: ~Copyable {
     let line = client.request[..<(end ?? client.request.endIndex)]
     client.answer = desk.answer(String(decoding: line, as: UTF8.self)).bytes
     client.deadline = Clock.monotonic + ControlServer.answerNanoseconds
-    let isOpen = try send(client)
-    _ = Poll.wait(nil, nil, timeoutNanoseconds: ControlServer.pauseNanoseconds)
-    return isOpen
+    return try send(client)
   }
 
   /// False when the answer is out: the end of the connection is the end of the answer.
