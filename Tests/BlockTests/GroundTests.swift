@@ -89,10 +89,10 @@ struct GroundTests {
     let ground = try MountedGround(ext4: 64 << 20, sectorByteCount: 4096)
     let way = Way(directory: ground.directory, direct: .on, engine: .auto, testDescription: "4096")
     let disk = try Disk(way, contents: Self.image, queues: 2, memoryMiB: 64)
-    for round in 0..<8 {
+    for round in 0..<4 {
       for client in disk.clients {
-        for number in 0..<40 {
-          if number % 2 == round % 2 {
+        for number in 0..<120 {
+          if number % 3 == round % 3 {
             try client.add(BlockRequest(.writeZeroes, ranges: [BlockRange(sector: 0, numSectors: 256)]))
           } else {
             var write = BlockRequest(BlockRequestHeader(.write, sector: 8), sent: pattern(65536, seed: number))
@@ -102,7 +102,7 @@ struct GroundTests {
         }
       }
       for client in disk.clients { client.flush() }
-      for client in disk.clients { for _ in 0..<40 { _ = try client.complete().answer.checked() } }
+      for client in disk.clients { for _ in 0..<120 { _ = try client.complete().answer.checked() } }
     }
   }
 
