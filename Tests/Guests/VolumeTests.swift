@@ -26,39 +26,62 @@ extension Guests {
     func userModeLinux() async throws {
       try await VolumeLife(.uml).run()
     }
+
+    @Test(
+      "volumes behind virtio-mmio are as good",
+      .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable),
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(12)))
+    func microvm() async throws {
+      try await VolumeLife(.qemu, name: "microvm", runner: ["--machine", "microvm"], reboots: false).run()
+    }
+
+    @Test(
+      "a newer kernel lives on its volumes", .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable),
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(15)))
+    func newerKernel() async throws {
+      let guests = try await prepareGuests(suite: "trixie")
+      try await VolumeLife(.qemu, name: "trixie", runner: ["--guests", guests]).run()
+    }
   }
 }
 
 /// One guest's life, and the host's part in it.
 private struct VolumeLife {
   let kind: GuestKind
+  let name: String
+  let runner: [String]
+  /// The guest has three lives: a reboot and a reset lie between them.
+  let reboots: Bool
   let place: Support.Workplace
   private static let grown = 192 * VolumeRig.mebibyte
   /// The image holds file systems' own data and a few small files then, and the guest has written much more.
   private static let mostAfterTrim = 24 * VolumeRig.mebibyte
 
-  init(_ kind: GuestKind) throws {
+  /// - Parameter runner: more options of the rig's script.
+  init(_ kind: GuestKind, name: String = "volumes", runner: [String] = [], reboots: Bool? = nil) throws {
     self.kind = kind
+    self.name = name
+    self.runner = runner
+    // User-mode Linux has one life, and volumes with one queue.
+    self.reboots = reboots ?? (kind == .qemu)
     place = try Support.Workplace()
   }
 
-  /// QEMU resets and reboots its machine; User-mode Linux has a single queue and one life.
-  private var isWholeMachine: Bool { kind == .qemu }
-  private var queueCount: Int { isWholeMachine ? 2 : 1 }
+  private var queueCount: Int { kind == .qemu ? 2 : 1 }
 
   func run() async throws {
     try await makeReadOnlyImage()
     let daemon = try await VolumeDaemon(
-      try volumeOptions(), sockets: ["root.sock", "data.sock", "read-only.sock", "raw.sock"], in: place)
+      try volumeOptions(), sockets: ["root.sock", "data.sock", "read-only.sock", "raw.sock", "control.sock"], in: place)
     let start = ContinuousClock.now
     let guest = try VolumeGuest(kind, try guestOptions(), job: "volume", in: place)
     var problems: [String] = []
     do {
-      problems += try await playTheHost(guest, daemon)
+      problems += try await playTheHost(guest)
       let report = try await guest.waitForEnd()
       problems += report.problems
       let seconds = (ContinuousClock.now - start).components.seconds
-      print("\(kind.rawValue) volumes: \(report.passed) checks passed, \(seconds) s")
+      print("\(kind.rawValue) \(name): \(report.passed) checks passed, \(seconds) s")
     } catch {
       guest.end()
       problems.append("\(error)")
@@ -66,7 +89,7 @@ private struct VolumeLife {
     if let trouble = try await daemon.stop() { problems.append(trouble) }
     if problems.isEmpty { problems += try await lookAtImages(guest) }
     record(
-      problems, of: "\(kind.rawValue)-volumes",
+      problems, of: "\(kind.rawValue)-\(name)",
       logs: ["console": guest.console, "runner": guest.runner.log, "daemon.log": daemon.program.log])
   }
 
@@ -87,10 +110,11 @@ private struct VolumeLife {
       "read-only,serial=READ-ONLY-1,read-only,engine=threads",
       "raw,serial=RAW-1,create,size=32M,direct,num-queues=\(queueCount)",
     ]
-    return volumes.flatMap { volume in
-      let name = volume.split(separator: ",")[0]
-      return ["--volume", "image=\(name).img,socket=\(name).sock\(volume.dropFirst(name.count))"]
-    }
+    return ["--control-socket", "control.sock"]
+      + volumes.flatMap { volume in
+        let name = volume.split(separator: ",")[0]
+        return ["--volume", "image=\(name).img,socket=\(name).sock\(volume.dropFirst(name.count))"]
+      }
   }
 
   private func guestOptions() throws -> [String] {
@@ -99,7 +123,7 @@ private struct VolumeLife {
       """
       queues=\(queueCount)
       grown=\(Self.grown)
-      reboots=\(isWholeMachine ? "yes" : "no")
+      reboots=\(reboots ? "yes" : "no")
       seed=\(GuestRig.seed)
 
       """)
@@ -109,22 +133,28 @@ private struct VolumeLife {
       let queues = ["data", "raw"].contains(name) ? queueCount : 1
       // Both kinds of rings in one machine.
       let properties = ",num-queues=\(queues),packed=\(name == "data" ? "on" : "off")"
-      options += ["--volume", "\(name).sock" + (isWholeMachine ? properties : "")]
+      options += ["--volume", "\(name).sock" + (kind == .qemu ? properties : "")]
     }
-    return options + (isWholeMachine ? ["--reboots", "--monitor", place.file("monitor")] : [])
+    return options + runner + (reboots ? ["--reboots", "--monitor", place.file("monitor")] : [])
   }
 
   /// What happens to the guest from outside.
-  private func playTheHost(_ guest: VolumeGuest, _ daemon: VolumeDaemon) async throws -> [String] {
+  private func playTheHost(_ guest: VolumeGuest) async throws -> [String] {
     var problems: [String] = []
     try await guest.wait(for: "STEP trimmed")
     let image = place.file("data.img")
     let allocated = try VolumeRig.allocatedBytes(image)
     if allocated > Self.mostAfterTrim { problems.append("the image takes \(allocated) bytes after it was trimmed") }
-    try VolumeRig.resize(image, to: Self.grown)
-    // The process that is told passes it on; without it the daemon looks once a second.
-    if isWholeMachine { daemon.program.send(SIGHUP) }
-    guard isWholeMachine else { return problems }
+    guard reboots else {
+      // Nobody is told: the daemon looks for itself once a second.
+      try VolumeRig.resize(image, to: Self.grown)
+      return problems
+    }
+    try await VolumeRig.run(
+      [
+        BuildFolder.program("martlet"), "control", "--control-socket", "control.sock", "resize", "data.img",
+        "\(Self.grown / VolumeRig.mebibyte)M",
+      ], in: place)
     // The second boot writes until it is reset in the middle of that.
     try await guest.runner.waitUntil("writing after the reboot", seconds: 500) {
       guest.console.split(separator: "\n").count { $0.hasPrefix("ACK ") } >= 64
@@ -143,7 +173,7 @@ private struct VolumeLife {
     }
     let text = try await VolumeRig.run(["/sbin/debugfs", "-R", "cat /from-guest", "data.img"], in: place)
     var problems = text == "written by the guest\n" ? [] : ["the guest's file reads '\(text)'"]
-    guard isWholeMachine else { return problems }
+    guard reboots else { return problems }
     problems += try await VolumeCheck.verify("raw.img", "--seed \(GuestRig.seed)", guest, in: place)
     return problems
   }
