@@ -64,8 +64,8 @@ final class InflightLog: Sendable {
     return mapping.segment.dropFirst(start + index * stride).prefix(stride)
   }
 
-  /// The device was reset: its queues begin anew. What a split ring has used stands in the ring itself; how far a packed
-  /// one came, only the area would still say.
+  /// The device was reset: its queues begin anew. What a split ring has used stands in the ring itself; how far a
+  /// packed one came, only the area would still say.
   func reset() {
     guard packed else { return }
     for index in 0..<queueCount { part(index)?.store(InflightQueuePacked()) }
