@@ -57,13 +57,8 @@ extension LaneCore {
   }
 
   /// A look at the ring costs less than a sleep. But the kernel finishes direct writes in a thread that may want this
-  /// very processor, so with these the looking stays short. With many reads in flight nobody waits for the next one.
-  var lookNanoseconds: Int64 {
-    let begun = inFlight - held.count
-    if begun == 0 { return 0 }
-    if writesInFlight > 0 { return 10_000 }
-    return begun <= LaneCore.fewInFlight ? 100_000 : 50_000
-  }
+  /// very processor, so with these the looking stays short.
+  var lookNanoseconds: Int64 { inFlight == held.count ? 0 : writesInFlight > 0 ? 10_000 : 100_000 }
 
   /// Prepares one operation; hands over what is prepared when the ring is full.
   @inline(__always)

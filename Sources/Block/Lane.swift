@@ -39,8 +39,6 @@ struct LaneCore: ~Copyable {
   static let mostTaken = 64
   /// Requests in flight; crosvm's queues have 32768 descriptors.
   static let mostInFlight = 1024
-  /// As many reads are waited for one by one.
-  static let fewInFlight = 4
   /// Submission entries: more than one turn prepares.
   static let ringCapacity = 128
   /// What waits in the ring to be taken: all requests of the largest queue, and the polls.

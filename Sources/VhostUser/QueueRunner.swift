@@ -108,8 +108,6 @@ final class QueueRunner: Sendable {
   private static let calmPollNanoseconds: Int64 = 1_000_000
   /// How long a spinning thread keeps its processor to itself, at first and between two offers to others.
   private static let selfishNanoseconds: Int64 = 4_000
-  /// What a sleep adds to the time that a disk takes: looking would have found it done so much earlier.
-  private static let wakeNanoseconds: Int64 = 20_000
   /// A yield that takes longer has let another thread run.
   private static let yieldNanoseconds: Int64 = 2_000
 
@@ -219,9 +217,9 @@ final class QueueRunner: Sendable {
   /// Serves until the control thread wants something. The ring is looked at before the first sleep: a kick may have
   /// come while no thread was there.
   private func drain(_ queue: inout Virtqueue) throws(GuestFault) {
-    // What pays while waiting for the driver says nothing about waiting for the host, whose disks take longer.
+    // What pays while waiting for the driver says nothing about waiting for the host.
     var idle = StayAwake(maximumMicroseconds: plan.spinMicroseconds)
-    var busy = StayAwake(maximumMicroseconds: 2 * plan.spinMicroseconds)
+    var busy = idle
     var waiter = KickWaiter(plan.kick, control: control.file, counters: counters)
     let patience = device.patienceNanoseconds(at: plan.index)
     queue.suppressKicks()
@@ -253,11 +251,7 @@ final class QueueRunner: Sendable {
       waiter.wait(brisk: worked, or: completion, device, at: plan.index)
       queue.suppressKicks()
       let slept = Clock.monotonic - idleSince
-      if completion == nil {
-        idle.learn(idleNanoseconds: slept)
-      } else {
-        busy.learn(idleNanoseconds: max(slept - QueueRunner.wakeNanoseconds, 0))
-      }
+      if completion == nil { idle.learn(idleNanoseconds: slept) } else { busy.learn(idleNanoseconds: slept) }
     }
   }
 

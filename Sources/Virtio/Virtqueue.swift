@@ -91,7 +91,7 @@ public struct Virtqueue: ~Copyable {
   let batchLimit: UInt16
 
   /// The most completions before the driver is interrupted, if it asked for that.
-  public static let defaultBatchLimit: UInt16 = 32
+  public static let defaultBatchLimit: UInt16 = 16
   /// Completions that are shown together: few, so that a driver that looks at the ring goes on while the rest of a
   /// batch is being worked at, and more than one, because the index moves between two processors with each store.
   private static let mostTogether: UInt16 = 4
