@@ -82,6 +82,9 @@ extension LaneCore {
     } else if !mailbox.hasLetters {
       _ = Poll.wait(mailbox.event.file, nil, timeoutNanoseconds: nanoseconds)
     }
-    return max(reap(&queue) + beginDue(&queue), 1)
+    let count = reap(&queue) + beginDue(&queue)
+    // If the ring is empty now, the thread sleeps next.
+    queue.flush()
+    return max(count, 1)
   }
 }

@@ -25,7 +25,11 @@ extension LaneCore {
     let isStraight = isWhole && segments.areAligned(image.alignment)
     // Before the gate: who waits for memory there would be waited for by those who have it.
     if !isStraight, work.bounce < 0 {
-      guard let bounce = freeBounces.take() else { return waiting.append(index) }
+      guard let bounce = freeBounces.take() else {
+        // A write whose first part needed none may have come through the gate with that.
+        leaveGate(index)
+        return waiting.append(index)
+      }
       slots[index].work.bounce = bounce
     }
     if work.isWrite, !work.isGated, let gate = volume.gate {

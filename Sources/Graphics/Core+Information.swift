@@ -65,15 +65,24 @@ extension Core {
     }
   }
 
+  /// How a wish for another size went.
+  enum Resizing {
+    case refused
+    /// It has that size.
+    case unchanged
+    case changed
+  }
+
   /// Another size that the screen wishes for; the guest hears of it by an event. Not where the frontend shows the
   /// screens: it keeps the events too.
-  func resize(_ index: Int, width: Int, height: Int) -> Bool {
+  func resize(_ index: Int, width: Int, height: Int) -> Resizing {
     guard !isShownByFrontend, scanouts.indices.contains(index), GraphicsOptions.sizes.contains(width),
       GraphicsOptions.sizes.contains(height)
-    else { return false }
+    else { return .refused }
+    if scanouts[index].width == width, scanouts[index].height == height { return .unchanged }
     scanouts[index].width = width
     scanouts[index].height = height
     events.insert(.display)
-    return true
+    return .changed
   }
 }

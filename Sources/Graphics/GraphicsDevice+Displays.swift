@@ -56,6 +56,8 @@ extension GraphicsDevice {
 
   /// How long a screenshot waits for the flush that ends a frame.
   private static let framePatienceMilliseconds = 50
+  /// How often it begins again because the size has changed: the guest decides how often that is.
+  private static let mostTries = 8
 
   /// The picture of a scanout, a whole frame: not while the guest is between transferring and flushing, and copied
   /// while no command runs. Nil while the scanout is off.
@@ -69,9 +71,11 @@ extension GraphicsDevice {
       _ = Poll.wait(nil, nil, timeoutNanoseconds: 1_000_000)
     }
     // Memory is found and bytes are turned into a frame while commands go on: only the copy is under the lock. The size
-    // may have changed meanwhile, but not for ever.
-    while let source = source(of: scanout) {
-      guard let memory = try? AnonymousMemory(byteCount: source.byteCount) else { return nil }
+    // may have changed meanwhile.
+    for _ in 0..<GraphicsDevice.mostTries {
+      guard let source = source(of: scanout), let memory = try? AnonymousMemory(byteCount: source.byteCount) else {
+        return nil
+      }
       let isCopied = lock.withLock {
         guard core.scanouts.indices.contains(scanout), let now = core.scanouts[scanout].source,
           (now.width, now.height) == (source.width, source.height)
@@ -89,9 +93,9 @@ extension GraphicsDevice {
   /// Gives a screen another size: the guest is told and usually follows. False if there is no such screen, the size is
   /// none of `GraphicsOptions.sizes`, or the frontend shows the screens itself.
   public func resize(_ scanout: Int, width: Int, height: Int) -> Bool {
-    guard lock.withLock({ core.resize(scanout, width: width, height: height) }) else { return false }
-    announceConfiguration()
-    return true
+    let outcome = lock.withLock { core.resize(scanout, width: width, height: height) }
+    if outcome == .changed { announceConfiguration() }
+    return outcome != .refused
   }
 
   /// How often each command came.

@@ -31,6 +31,16 @@ extension GraphicsDevice {
     }
   }
 
+  /// The next frontend's guest is not for the eyes of this one, which may still hold its end of the socket.
+  public func frontendLeft() {
+    frontendDisplay.withLock { current in
+      guard let display = current else { return }
+      display.end()
+      current = nil
+      lock.withLock { core.endShowingThroughFrontend() }
+    }
+  }
+
   /// A display's socket has ended.
   func forget(_ display: FrontendDisplay) {
     frontendDisplay.withLock { current in

@@ -138,6 +138,7 @@ final class Session {
     transfer?.cancel()
     transfer = nil
     stopRings()
+    device.frontendLeft()
     device.reset()
   }
 }

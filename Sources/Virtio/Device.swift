@@ -98,6 +98,8 @@ public protocol Device: AnyObject, Sendable {
   /// its screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the
   /// control thread, before queues start and while they run. False if the device has no use for it.
   func adoptSocket(_ descriptor: Int32) -> Bool
+  /// The connection has ended: what the frontend handed over goes with it. `reset` follows. No queue is running.
+  func frontendLeft()
   /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
   func reset()
 
@@ -146,6 +148,7 @@ extension Device {
   public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool { false }
   public func accept(_ features: VirtioFeatures) {}
   public func adoptSocket(_ descriptor: Int32) -> Bool { false }
+  public func frontendLeft() {}
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}
   public func completionDescriptor(at index: Int) -> Int32? { nil }
