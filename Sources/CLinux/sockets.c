@@ -113,8 +113,15 @@ int clinux_listen_internet(const char *text, uint16_t port, int backlog) {
   int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   // Accepted sockets have TCP_NODELAY too: Linux copies it. A port that only old connections hold is free.
-  int on = 1;
+  // A peer that has vanished is noticed within a minute: its connection would hold its place for ever.
+  int on = 1, idle = 30, interval = 10, count = 3;
+  unsigned most = 60000;
   if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0
+      && setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0
+      && setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) == 0
+      && setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) == 0
+      && setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0
+      && setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most) == 0
       && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, &address.any, size) == 0
       && listen(fd, backlog) == 0)
     return fd;

@@ -168,14 +168,17 @@ public enum Lifecycle {
           root: service.source == nil ? nil : rest.popFirst(), descriptorDirectory: roots.descriptorDirectory,
           descriptorBudget: budget, measuresLatency: plan.measuresLatency,
           furtherListeners: sockets.further[index].map { $0.descriptor }, log: ownLog))
+      var options = plan.endpoint
+      // Nobody waits for its end: whoever attaches it next finds it.
+      if service.isCompanion { options.onDisconnect = .relisten }
       do throws(Errno) {
         let descriptor = try listener.descriptor.file.duplicate()
         let endpoint =
           listener.isListening
           ? Endpoint(
-            listener: ListeningSocket(descriptor), device: served.device, options: plan.endpoint, log: ownLog)
+            listener: ListeningSocket(descriptor), device: served.device, options: options, log: ownLog)
           : Endpoint(
-            connection: UnixSocket(descriptor), device: served.device, options: plan.endpoint, log: ownLog)
+            connection: UnixSocket(descriptor), device: served.device, options: options, log: ownLog)
         running.append(
           RunningService(
             name: service.name, socket: service.listener.description, endpoint: endpoint, served: served,

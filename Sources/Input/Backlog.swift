@@ -18,8 +18,12 @@ struct Backlog {
   /// Events that nobody took.
   private(set) var droppedCount: UInt64 = 0
 
+  /// Counts how often what waited became void.
+  private var generation = 0
+
   var isEmpty: Bool { head == events.count }
-  var first: InputEvent? { isEmpty ? nil : events[head] }
+  /// The first one that waits, and what `wrote` wants to know of it.
+  var first: (event: InputEvent, generation: Int)? { isEmpty ? nil : (events[head], generation) }
 
   /// Adds events that belong together, and the report that ends them.
   mutating func add(_ report: [InputEvent]) {
@@ -33,9 +37,18 @@ struct Backlog {
     events.append(.report)
   }
 
-  /// The first one is in the guest's memory.
-  mutating func removeFirst() {
-    let event = events[head]
+  /// An event that was the first is in the guest's memory. Meanwhile it may have become void with the rest.
+  mutating func wrote(_ event: InputEvent, of generation: Int) {
+    if event.type == InputEventType.key {
+      if event.value == 0 { heldKeys.remove(event.code) } else { heldKeys.insert(event.code) }
+    }
+    guard generation == self.generation else {
+      // Too late to be among those that are let go of.
+      if event.type == InputEventType.key, event.value != 0, isRunning {
+        events += [.key(event.code, isDown: false), .report]
+      }
+      return
+    }
     head += 1
     if head == events.count {
       events.removeAll(keepingCapacity: true)
@@ -44,14 +57,11 @@ struct Backlog {
       events.removeFirst(head)
       head = 0
     }
-    guard event.type == InputEventType.key else { return }
-    if event.value == 0 { heldKeys.remove(event.code) } else { heldKeys.insert(event.code) }
   }
 
   /// What waited is void, and so is what was held.
   private mutating func letGo() {
-    events.removeAll(keepingCapacity: true)
-    head = 0
+    clear()
     for key in heldKeys.sorted() { events.append(.key(key, isDown: false)) }
     events.append(.report)
   }
@@ -64,8 +74,13 @@ struct Backlog {
 
   mutating func stop() {
     isRunning = false
+    clear()
+  }
+
+  private mutating func clear() {
     events.removeAll(keepingCapacity: true)
     head = 0
+    generation &+= 1
   }
 
   /// Another driver comes, which knows of no keys.

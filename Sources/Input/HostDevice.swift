@@ -109,8 +109,12 @@ public final class HostDevice: Sendable {
     }
   }
 
-  /// Lights a light. What the device refuses, it has not.
+  /// Lights a light. What the device refuses, it has not. Nothing else is passed on: to the host a key that is written
+  /// counts as one that was pressed, and the guest chooses the numbers.
   public func write(_ event: InputEvent) {
+    guard event.type == InputEventType.led || event.type == InputEventType.synchronize && event.code == 0 else {
+      return
+    }
     let scratch = Scratch(byteCount: HostDevice.eventByteCount)
     scratch.segment.zero()
     scratch.segment.store(event, at: HostDevice.timeByteCount)

@@ -130,7 +130,7 @@ public final class InputDevice: Device {
     // Before the look: what comes afterwards signals again.
     news.drain()
     var served = 0
-    while served < InputDevice.mostChainsPerCall, let event = backlog.withLock({ $0.first }),
+    while served < InputDevice.mostChainsPerCall, let next = backlog.withLock({ $0.first }),
       try queue.pop(into: &chain)
     {
       served += 1
@@ -139,9 +139,9 @@ public final class InputDevice: Device {
         queue.complete(chain, written: 0)
         continue
       }
-      lane.event.segment.store(event)
+      lane.event.segment.store(next.event)
       queue.complete(chain, written: chain.writable.scatter(lane.event.segment))
-      backlog.withLock { $0.removeFirst() }
+      backlog.withLock { $0.wrote(next.event, of: next.generation) }
       written.add(1, ordering: .relaxed)
     }
     return served

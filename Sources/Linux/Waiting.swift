@@ -40,6 +40,7 @@ extension Poll {
   /// Waits on any number (up to 64) of wishes; true for each that came true, or whose file has an error or was closed
   /// at the other end. Control paths only, it allocates.
   public static func wait(for wishes: [Wish], timeoutNanoseconds: Int64 = -1) -> [Bool] {
+    precondition(wishes.count <= 64, "more to wait for than the call takes")
     let raws = wishes.map { $0.file.raw }
     let outputs = wishes.map { $0.output ? UInt8(1) : 0 }
     var ready = [UInt8](repeating: 0, count: wishes.count)

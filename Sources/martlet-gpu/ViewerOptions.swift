@@ -103,7 +103,9 @@ struct ViewerOptions: ParsableArguments {
     } catch {
       throw .failure("cannot read the password in '\(passwordFile)' (\(error.message)); check --vnc-password-file")
     }
-    let password = Array((text.split(separator: "\n", omittingEmptySubsequences: false).first ?? "").utf8)
+    // By bytes: a carriage return and a line feed are one character.
+    var password = Array(text.utf8.prefix { $0 != UInt8(ascii: "\n") })
+    if password.last == UInt8(ascii: "\r") { password.removeLast() }
     guard (1...8).contains(password.count) else {
       throw .failure(
         "the first line of '\(passwordFile)' has \(password.count) bytes; VNC's passwords have 1 to 8")

@@ -190,4 +190,17 @@ struct InputDeviceTests {
     }
     #expect(reports == [[.key(30, isDown: true)], [.absolute(0, 5), .absolute(1, 6)], [.key(33, isDown: true)]])
   }
+
+  /// To the host a key that is written is one that was pressed: a guest could type on it.
+  @Test func aGuestLightsLightsAndPressesNothing() throws {
+    let pipe = try Pipe()
+    let device = try HostDevice(pipe.writing)
+    for type in [1, 2, 3, 4, 0x12, 0x14] as [UInt16] { device.write(InputEvent(type: type, code: 30, value: 1)) }
+    device.write(InputEvent(type: 0x11, code: 1, value: 1))
+    device.write(InputEvent(type: 0, code: 0, value: 0))
+    let scratch = Scratch(byteCount: 1024)
+    #expect(try pipe.reading.file.read(into: scratch.segment) == 48)
+    #expect(scratch.segment.load(UInt16.self, at: 16) == 0x11)
+    #expect(scratch.segment.load(UInt16.self, at: 40) == 0)
+  }
 }

@@ -40,6 +40,8 @@ public struct VNCServer: ~Copyable {
   public static let mostViewers = 16
   /// Poll takes 64: two for each viewer, one for each listener, and two more.
   public static let mostListeners = 16
+  /// Of each listener, not let in yet: whoever may connect there, and may not come in, keeps nobody else out.
+  private static let mostStrangers = 4
   /// How long to leave the listeners alone when the host has no descriptor or no memory left.
   private static let retryNanoseconds: Int64 = 100_000_000
 
@@ -94,7 +96,10 @@ public struct VNCServer: ~Copyable {
       let isFull = viewers.count >= VNCServer.mostViewers
       // What happens while nobody looks is one note, however long it takes.
       var wishes: [Poll.Wish] = [.input(stopped), .input(viewers.isEmpty ? nobody : mailbox.file)]
-      wishes += doors.map { .input(isFull ? nobody : $0.socket.file) }
+      for (number, door) in doors.enumerated() {
+        let strangers = viewers.count { $0.door == number && !$0.isIn }
+        wishes.append(.input(isFull || strangers >= VNCServer.mostStrangers ? nobody : door.socket.file))
+      }
       for viewer in viewers {
         wishes.append(.input(viewer.wantsInput ? viewer.socket.file : nobody))
         wishes.append(.output(viewer.wantsOutput ? viewer.socket.file : nobody))
@@ -105,7 +110,7 @@ public struct VNCServer: ~Copyable {
       if ready[0] { break }
       if ready[1] { look() }
       serveViewers(ready.dropFirst(2 + doors.count))
-      for (door, isReady) in zip(doors, ready[2...]) where isReady { accept(door) }
+      for (number, isReady) in ready.dropFirst(2).prefix(doors.count).enumerated() where isReady { accept(number) }
     }
     for viewer in viewers { viewer.leave() }
     viewers = []
@@ -132,8 +137,9 @@ public struct VNCServer: ~Copyable {
       let hasInput = viewer.wantsInput && ready[place]
       place += 2
       // Not only when there is room for output: the guest's news may be for those who have none on its way.
-      if viewer.keepsTime(now), !hasInput || viewer.receive(), viewer.send(encoder) {
-        staying.append(viewer)
+      if viewer.keepsTime(now), !hasInput || viewer.receive() {
+        viewer.applySizeWish(now)
+        if viewer.send(encoder) { staying.append(viewer) } else { viewer.leave() }
       } else {
         viewer.leave()
       }
@@ -141,12 +147,14 @@ public struct VNCServer: ~Copyable {
     viewers = staying
   }
 
-  private mutating func accept(_ door: Door) {
+  private mutating func accept(_ number: Int) {
+    guard viewers.count < VNCServer.mostViewers else { return }
+    let door = doors[number]
     do {
       let socket = try door.socket.accept()
       // It is greeted with the size that the screen has now.
       if viewers.isEmpty { look() }
-      let viewer = try Viewer(socket, door.screen, settings)
+      let viewer = try Viewer(socket, door.screen, door: number, settings)
       if viewer.send(encoder) { viewers.append(viewer) }
     } catch .tryAgain {
       return

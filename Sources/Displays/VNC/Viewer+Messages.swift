@@ -40,13 +40,25 @@ extension Viewer {
     case .key(let isDown, let symbol, let keyCode):
       report(keys.key(symbol: symbol, keyCode: keyCode, isDown: isDown))
     case .pointer(let buttons, let x, let y):
-      report(keys.pointer(x: Int(x), y: Int(y), buttons: buttons, width: tiles.width, height: tiles.height))
+      report(keys.pointer(x: Int(x), y: Int(y), buttons: buttons, width: screen.width, height: screen.height))
     case .setDesktopSize(let width, let height, let screenCount):
-      let isTaken = screenCount == 1 && screen.resize(width: Int(width), height: Int(height))
-      let status = isTaken ? RFBSizeStatus.forwarded : RFBSizeStatus.invalidLayout
-      sizeNews = (RFBSizeReason.thisClient, status)
+      // The last one counts; the others are not worth an interrupt of the guest each.
+      if screenCount == 1 {
+        sizeWish = (Int(width), Int(height))
+      } else {
+        sizeNews = (RFBSizeReason.thisClient, RFBSizeStatus.invalidLayout)
+      }
     case .cutText(let byteCount): unwanted = byteCount
     }
+  }
+
+  /// Passes on the size that the viewer wishes for, if its last wish is long enough ago.
+  func applySizeWish(_ now: Int64) {
+    guard let wish = sizeWish, now >= nextSizeWish else { return }
+    sizeWish = nil
+    nextSizeWish = now + Viewer.sizeWishNanoseconds
+    let isTaken = screen.resize(width: wish.width, height: wish.height)
+    sizeNews = (RFBSizeReason.thisClient, isTaken ? RFBSizeStatus.forwarded : RFBSizeStatus.invalidLayout)
   }
 
   func report(_ events: [InputEvent]) {

@@ -21,7 +21,9 @@ final class Viewer {
     case ending
   }
 
-  static let readByteCount = 65536
+  /// Of one turn: what it asks for with that is all that others wait for.
+  static let readByteCount = 8192
+  static let sizeWishNanoseconds: Int64 = 100_000_000
   /// How long a viewer may take until it is in.
   static let handshakeNanoseconds: Int64 = 20_000_000_000
   static let refusalNanoseconds: Int64 = 1_000_000_000
@@ -30,6 +32,8 @@ final class Viewer {
 
   let socket: UnixSocket
   let screen: Screen
+  /// The number of the listener through which it came.
+  let door: Int
   let settings: VNCSettings
   let output: Output
   var phase = Phase.version
@@ -56,12 +60,15 @@ final class Viewer {
   var hasNewCursor = false
   /// Why the size is to be told again, and how a wish for another went.
   var sizeNews: (reason: UInt16, status: UInt16)?
+  var sizeWish: (width: Int, height: Int)?
+  var nextSizeWish: Int64 = 0
   var tellsKeys = false
 
-  init(_ socket: consuming UnixSocket, _ screen: Screen, _ settings: VNCSettings) throws(Errno) {
+  init(_ socket: consuming UnixSocket, _ screen: Screen, door: Int, _ settings: VNCSettings) throws(Errno) {
     try socket.file.setNonBlocking(true)
     self.socket = socket
     self.screen = screen
+    self.door = door
     self.settings = settings
     output = try Output()
     tiles = DirtyTiles(width: screen.width, height: screen.height)
@@ -89,8 +96,16 @@ final class Viewer {
   /// When something has to be done about it even if it does nothing.
   var nextDeadline: Int64? {
     let stall = output.isEmpty ? nil : lastProgress + Viewer.stallNanoseconds
-    guard let deadline, let stall else { return deadline ?? stall }
-    return min(deadline, stall)
+    let wish = sizeWish == nil ? nil : nextSizeWish
+    return [deadline, stall, wish].compactMap { $0 }.min()
+  }
+
+  /// It has said all that it has to say to be let in.
+  var isIn: Bool {
+    switch phase {
+    case .initialization, .running: true
+    default: false
+    }
   }
 
   /// False if its time is up.

@@ -7,7 +7,6 @@ internal import InputProtocol
 struct ViewerInput {
   private var heldKeys: Set<UInt16> = []
   private var buttons: UInt8 = 0
-  private var place: (x: Int, y: Int)?
 
   /// A key that is held sends itself again and again: the guest makes repeats of its own.
   mutating func key(symbol: UInt32, keyCode: UInt32, isDown: Bool) -> [InputEvent] {
@@ -34,11 +33,10 @@ struct ViewerInput {
     func scaled(_ value: Int, _ size: Int) -> Int {
       size > 1 ? min(value, size - 1) * InputAbsoluteAxis.maximum / (size - 1) : 0
     }
-    let next = (x: scaled(x, width), y: scaled(y, height))
-    var events: [InputEvent] = []
-    if place?.x != next.x { events.append(.absolute(InputAbsoluteAxis.x, next.x)) }
-    if place?.y != next.y { events.append(.absolute(InputAbsoluteAxis.y, next.y)) }
-    place = next
+    // Also where this viewer's pointer has not moved: another's may have.
+    var events: [InputEvent] = [
+      .absolute(InputAbsoluteAxis.x, scaled(x, width)), .absolute(InputAbsoluteAxis.y, scaled(y, height)),
+    ]
     for (bit, code) in ViewerInput.buttonCodes where (now ^ buttons) & bit != 0 {
       events.append(.key(code, isDown: now & bit != 0))
     }
