@@ -20,9 +20,8 @@ import Wire
     let ring = TestRing(size: size, regions: Self.regions)
     let vandal = Vandal(ring, seed: seed)
     try vandal.run {
-      var faults = 0
-      var chains = 0
-      while chains + faults < 3_000 {
+      var tally = Tally()
+      while !tally.isDone {
         // A fault ends a queue; the next driver starts with a new one at the same place.
         var queue = try Virtqueue(
           VirtqueueConfiguration(
@@ -32,26 +31,11 @@ import Wire
             memory: ring.memory(), features: ring.features, base: UInt32(ring.availableIndex),
             notifier: ring.notifier))
         let request = Request(ring, capacity: 4)
-        do throws(GuestFault) {
-          while chains + faults < 3_000 {
-            guard try queue.pop(into: &request.chain) else { break }
-            let segments = request.readable + request.writable
-            guard segments.allSatisfy({ $0 != nil && $0!.count > 0 }) else {
-              Issue.record("a segment outside the memory")
-              return
-            }
-            queue.complete(request.chain, written: request.chain.writable.byteCount)
-            chains += 1
-          }
-        } catch {
-          faults += 1
-          let shown = (request.readable + request.writable).allSatisfy { $0 != nil }
-          #expect(shown, "a chain that faulted shows memory that is not the guest's")
-        }
+        guard tally.serve(&queue, request, waits: false) else { return }
         queue.flush()
       }
-      #expect(faults > 0)
-      #expect(chains > 0)
+      #expect(tally.faults > 0)
+      #expect(tally.chains > 0)
     }
   }
 
@@ -61,9 +45,8 @@ import Wire
     let ring = PackedTestRing(size: size)
     let vandal = Vandal(ring.ring, seed: seed, packed: ring.descriptors.segment)
     try vandal.run {
-      var faults = 0
-      var chains = 0
-      while chains + faults < 3_000 {
+      var tally = Tally()
+      while !tally.isDone {
         var queue = try Virtqueue(
           VirtqueueConfiguration(
             size: UInt16(size),
@@ -73,28 +56,46 @@ import Wire
             memory: ring.ring.memory(), features: [.ringPacked, .indirectDescriptors, .eventIndex],
             base: PackedBase.start.rawValue, notifier: ring.notifier))
         let request = Request(ring.ring, capacity: 4)
-        do throws(GuestFault) {
-          while chains + faults < 3_000 {
-            guard try queue.pop(into: &request.chain) else { continue }
-            let segments = request.readable + request.writable
-            guard segments.allSatisfy({ $0 != nil && $0!.count > 0 }) else {
-              Issue.record("a segment outside the memory")
-              return
-            }
-            #expect(request.head < size)
-            queue.complete(request.chain, written: request.chain.writable.byteCount)
-            chains += 1
-          }
-        } catch {
-          faults += 1
-          let shown = (request.readable + request.writable).allSatisfy { $0 != nil }
-          #expect(shown, "a chain that faulted shows memory that is not the guest's")
-        }
+        guard tally.serve(&queue, request, waits: true) else { return }
         queue.flush()
       }
-      #expect(faults > 0)
-      #expect(chains > 0)
+      #expect(tally.faults > 0)
+      #expect(tally.chains > 0)
     }
+  }
+}
+
+/// What came of the chains that a vandal's ring gave.
+private struct Tally {
+  var faults = 0
+  var chains = 0
+
+  var isDone: Bool { chains + faults >= 3_000 }
+
+  /// Takes chains until there are enough, or one faults, or the ring is empty and is not waited for.
+  /// - Returns: false if a chain showed memory that is not the guest's.
+  mutating func serve(_ queue: inout Virtqueue, _ request: Request, waits: Bool) -> Bool {
+    do throws(GuestFault) {
+      while !isDone {
+        guard try queue.pop(into: &request.chain) else {
+          if waits { continue }
+          break
+        }
+        let segments = request.readable + request.writable
+        guard segments.allSatisfy({ $0 != nil && $0!.count > 0 }) else {
+          Issue.record("a segment outside the memory")
+          return false
+        }
+        #expect(request.head < queue.size)
+        queue.complete(request.chain, written: request.chain.writable.byteCount)
+        chains += 1
+      }
+    } catch {
+      faults += 1
+      let shown = (request.readable + request.writable).allSatisfy { $0 != nil }
+      #expect(shown, "a chain that faulted shows memory that is not the guest's")
+    }
+    return true
   }
 }
 
