@@ -70,6 +70,36 @@ public struct Chain: ~Copyable {
   }
 }
 
+/// What `SegmentWindow` and `SegmentArena` hand out: writes the window's segments to `storage`, which has room for
+/// `most`.
+func fillWindow(
+  of list: Segments, from offset: Int, byteCount: Int, into storage: UnsafeMutablePointer<Segment>, most: Int
+) -> (segments: Segments, byteCount: Int) {
+  var skip = offset
+  var left = byteCount
+  var count = 0
+  var index = 0
+  while index < list.count, left > 0 {
+    var segment = list[index]
+    index += 1
+    if skip >= segment.count {
+      skip -= segment.count
+      continue
+    }
+    segment = segment.dropFirst(skip).prefix(left)
+    skip = 0
+    if count > 0, let whole = unsafe storage[count - 1].joined(with: segment) {
+      unsafe storage[count - 1] = whole
+    } else {
+      if count == most { break }
+      unsafe (storage + count).initialize(to: segment)
+      count += 1
+    }
+    left -= segment.count
+  }
+  return unsafe (Segments(start: storage, count: count), byteCount - left)
+}
+
 /// Storage for a rearranged segment list: a window of a chain as a vectored call wants it.
 @safe
 public struct SegmentWindow: ~Copyable {
@@ -90,28 +120,6 @@ public struct SegmentWindow: ~Copyable {
   /// that lie one behind the other become one: a guest's buffer of many pages often is one run of memory, and the
   /// kernel copies a run faster than it copies its pages. Valid until the next call.
   public func window(of list: Segments, from offset: Int, byteCount: Int) -> (segments: Segments, byteCount: Int) {
-    var skip = offset
-    var left = byteCount
-    var count = 0
-    var index = 0
-    while index < list.count, left > 0 {
-      var segment = list[index]
-      index += 1
-      if skip >= segment.count {
-        skip -= segment.count
-        continue
-      }
-      segment = segment.dropFirst(skip).prefix(left)
-      skip = 0
-      if count > 0, let whole = unsafe storage[count - 1].joined(with: segment) {
-        unsafe storage[count - 1] = whole
-      } else {
-        if count == capacity { break }
-        unsafe (storage + count).initialize(to: segment)
-        count += 1
-      }
-      left -= segment.count
-    }
-    return unsafe (Segments(start: storage, count: count), byteCount - left)
+    unsafe fillWindow(of: list, from: offset, byteCount: byteCount, into: storage, most: capacity)
   }
 }

@@ -35,30 +35,9 @@ public struct SegmentArena: ~Copyable {
     of list: Segments, from offset: Int, byteCount: Int, most: Int
   ) -> (segments: Segments, byteCount: Int) {
     precondition(min(list.count, most) <= space, "the arena is full")
-    let start = unsafe storage + used
-    var skip = offset
-    var left = byteCount
-    var count = 0
-    var index = 0
-    while index < list.count, left > 0 {
-      var segment = list[index]
-      index += 1
-      if skip >= segment.count {
-        skip -= segment.count
-        continue
-      }
-      segment = segment.dropFirst(skip).prefix(left)
-      skip = 0
-      if count > 0, let whole = unsafe start[count - 1].joined(with: segment) {
-        unsafe start[count - 1] = whole
-      } else {
-        if count == most { break }
-        unsafe (start + count).initialize(to: segment)
-        count += 1
-      }
-      left -= segment.count
-    }
-    used += count
-    return unsafe (Segments(start: start, count: count), byteCount - left)
+    let window = unsafe fillWindow(
+      of: list, from: offset, byteCount: byteCount, into: storage + used, most: most)
+    used += window.segments.count
+    return window
   }
 }

@@ -7,7 +7,6 @@
 public import ArgumentParser
 public import Block
 internal import Daemon
-internal import Linux
 
 extension DirectIO: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
@@ -144,29 +143,4 @@ struct VolumeFlags: ParsableArguments {
     help: ArgumentHelp(
       "How many bytes may come at once after a quiet time. Default: a tenth of --bandwidth.", valueName: "size"))
   var bandwidthBurst: String?
-}
-
-/// `--num-queues`.
-enum QueueCount: ExpressibleByArgument, Equatable, CustomStringConvertible {
-  case processors
-  case number(Int)
-
-  static let most = 64
-
-  init?(argument: String) {
-    if argument == "nproc" {
-      self = .processors
-    } else if let number = Int(argument) {
-      self = .number(number)
-    } else {
-      return nil
-    }
-  }
-
-  var description: String {
-    switch self {
-    case .processors: "nproc"
-    case .number(let number): "\(number)"
-    }
-  }
 }

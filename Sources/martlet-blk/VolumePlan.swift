@@ -79,14 +79,10 @@ struct VolumePlan {
   }
 
   mutating func set(queues: QueueCount, in option: String) throws(HumanError) {
-    switch queues {
-    case .processors: options.queueCount = min(Processors.usableCount, QueueCount.most)
-    case .number(let count):
-      guard (1...QueueCount.most).contains(count) else {
-        throw .usage("\(option) needs a number from 1 to \(QueueCount.most), not \(count)")
-      }
-      options.queueCount = count
+    if case .number(let count) = queues, !(1...UInt64(QueueCount.most)).contains(count) {
+      throw .usage("\(option) needs a number from 1 to \(QueueCount.most), not \(count)")
     }
+    options.queueCount = queues.clamped
   }
 
   mutating func set(queueSize: Int, in option: String) throws(HumanError) {

@@ -41,7 +41,7 @@ extension Options {
       }
       options.requestQueues = count
     } else {
-      options.requestQueues = share.threadPoolSize.requestQueues
+      options.requestQueues = share.threadPoolSize.clamped
     }
     options.cache = share.cache
     options.readOnly = share.readonly

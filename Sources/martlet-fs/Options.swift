@@ -7,7 +7,6 @@
 public import ArgumentParser
 internal import Daemon
 public import FileSystem
-internal import Linux
 
 extension CachePolicy: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
@@ -22,39 +21,6 @@ extension InodeFileHandles: ExpressibleByArgument {
 
 extension Negotiation: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
-}
-
-/// `--thread-pool-size`: virtiofsd's threads behind one queue are our queues with a thread each.
-enum QueueCount: ExpressibleByArgument, Equatable, CustomStringConvertible {
-  case processors
-  case number(UInt64)
-
-  static let most = 64
-
-  init?(argument: String) {
-    if argument == "nproc" {
-      self = .processors
-    } else if let number = UInt64(argument) {
-      self = .number(number)
-    } else {
-      return nil
-    }
-  }
-
-  var description: String {
-    switch self {
-    case .processors: "nproc"
-    case .number(let number): "\(number)"
-    }
-  }
-
-  /// Request queues, 1 to 64.
-  var requestQueues: Int {
-    switch self {
-    case .processors: min(Processors.usableCount, QueueCount.most)
-    case .number(let number): Int(min(max(number, 1), UInt64(QueueCount.most)))
-    }
-  }
 }
 
 enum MigrationMode: String, ExpressibleByArgument, CaseIterable {

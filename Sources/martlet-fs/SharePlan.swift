@@ -30,7 +30,7 @@ struct SharePlan {
       guard let count = value.flatMap({ QueueCount(argument: $0) }) else {
         throw .usage("\(name) in \(list) needs a number or nproc, not '\(value ?? "")'")
       }
-      options.requestQueues = count.requestQueues
+      options.requestQueues = count.clamped
     default:
       guard value == nil else { return false }
       return name.hasPrefix("no-") ? set(flag: String(name.dropFirst(3)), false) : set(flag: name, true)
