@@ -47,6 +47,14 @@ func cRoom(_ name: String, path: String) -> Target {
     cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])])
 }
 
+/// A program in C that tests start.
+func cProgram(_ name: String, links: String, path: String) -> Target {
+  .executableTarget(
+    name: name, path: path,
+    cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])],
+    linkerSettings: [.linkedLibrary(links)])
+}
+
 /// What several test rooms have in common.
 func support(_ name: String) -> Target {
   .target(name: name, path: "Tests/\(name)", swiftSettings: strict)
@@ -126,6 +134,7 @@ let package = Package(
 
     // Tests and benches.
     cRoom("HeaderOracle", path: "Tests/HeaderOracle"),
+    cProgram("faultdisk", links: "fuse3", path: "Tests/FaultDisk"),
     support("Support"),
     tests(
       "ProtocolTests",

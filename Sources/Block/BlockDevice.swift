@@ -140,6 +140,9 @@ public final class BlockDevice: Device {
 
   public func completionDescriptor(at index: Int) -> Int32? { lanes[index].core.completionFile?.raw }
 
+  /// Not while the limits leave the ring alone.
+  public func wantsChains(at index: Int) -> Bool { !lanes[index].core.isPaying }
+
   public func lookNanoseconds(at index: Int) -> Int64 { lanes[index].core.lookNanoseconds }
 
   public func hasCompletions(at index: Int) -> Bool { lanes[index].core.look() }

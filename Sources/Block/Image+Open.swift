@@ -19,7 +19,7 @@ extension Image {
     if direct != .off {
       do {
         let descriptor = try Path(path).open(flags: flags | OpenFlags.direct)
-        if direct == .on || readOnly || isWholeBlocks(descriptor.file, path) {
+        if direct == .on || canBeDirect(descriptor.file, path, readOnly: readOnly) {
           return Opened(descriptor: descriptor, isDirect: true)
         }
       } catch {
@@ -35,11 +35,11 @@ extension Image {
     }
   }
 
-  /// Whether an image can be written directly up to its end; also where that cannot be found out yet.
-  private static func isWholeBlocks(_ file: File, _ path: String) -> Bool {
-    guard let block = (try? directAlignment(file, path))?.offset, let size = (try? file.status())?.size else {
-      return true
-    }
+  /// Whether an image can be read and written directly, and up to its end. Some file systems take O_DIRECT for files
+  /// that they then do through the page cache (ext4 with data=journal, encrypted files).
+  private static func canBeDirect(_ file: File, _ path: String, readOnly: Bool) -> Bool {
+    guard let block = (try? directAlignment(file, path))?.offset else { return false }
+    guard !readOnly, let size = (try? file.status())?.size else { return true }
     return size % UInt64(block) == 0
   }
 

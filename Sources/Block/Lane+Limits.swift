@@ -4,7 +4,8 @@
 // What the volume's limits hold back. A transfer that may not begin yet has a slot like one in flight and stands in a
 // line; the lane sleeps no longer than until the first of it is due. Flushes and questions for the serial number never
 // stand there. The limiter has the tokens of what stands in the line already, so nobody overtakes it by coming through
-// another queue.
+// another queue. What stands there when its ring stops is begun before it is due; then all queues of the volume leave
+// their rings alone until it would have been.
 
 internal import BlockProtocol
 internal import IOUring
@@ -35,8 +36,20 @@ extension LaneCore {
     return max(slots[index].dueAt - Clock.monotonic, 0)
   }
 
-  /// For whoever sleeps in the lane's place.
-  var longestSleepNanoseconds: Int64? { held.count > 0 ? heldNanoseconds : nil }
+  /// The longest that the lane may sleep, whoever does it; nil is as long as nothing happens.
+  var longestSleepNanoseconds: Int64? {
+    // Decided when the ring was looked at last: who waits for the end of a debt has asked for no kick.
+    guard isPaying, let limiter else { return held.count > 0 ? heldNanoseconds : nil }
+    let debt = limiter.debt(atNanoseconds: Clock.monotonic)
+    return held.count > 0 ? min(debt, heldNanoseconds) : debt
+  }
+
+  /// Finds out whether the volume pays for what was begun too early.
+  mutating func lookAtDebt() -> Bool {
+    guard let limiter else { return false }
+    isPaying = limiter.debt(atNanoseconds: Clock.monotonic) > 0
+    return isPaying
+  }
 
   /// Begins what is due by now; returns how many requests that were.
   mutating func beginDue(_ queue: inout Virtqueue) -> Int {
@@ -50,10 +63,14 @@ extension LaneCore {
     return count
   }
 
-  /// Begins everything: the ring is about to stop, and whoever stops it waits. The limiter remembers what they cost, so
-  /// the next requests pay for it.
+  /// Begins everything: the ring is about to stop, and whoever stops it waits. Until the last of it would have been due
+  /// nothing more is taken, or a guest that resets its device again and again would get a queue full each time.
   mutating func beginHeld(_ queue: inout Virtqueue) {
-    while let index = held.takeFirst() { begin(index, &queue) }
+    while let index = held.takeFirst() {
+      limiter?.owe(untilNanoseconds: slots[index].dueAt)
+      begin(index, &queue)
+    }
+    isPaying = false
   }
 
   private mutating func begin(_ index: Int, _ queue: inout Virtqueue) {

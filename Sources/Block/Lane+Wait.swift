@@ -48,10 +48,10 @@ struct StandingPolls {
 }
 
 extension LaneCore {
-  /// Readable when there is something to answer; nil while nothing is in flight.
+  /// Readable when there is something to answer; nil while nothing is in flight and the ring is looked at.
   var completionFile: File? {
     mutating get {
-      if inFlight == 0 { return nil }
+      if inFlight == 0, !isPaying { return nil }
       return hasRing ? ring?.file : mailbox.event.file
     }
   }
@@ -113,9 +113,13 @@ extension LaneCore {
     return news
   }
 
-  /// As long as nothing happens, or until a request is due that the limits hold back.
+  /// As long as nothing happens, or until the limits let the lane go on.
   private mutating func submitAndWait() {
-    if held.count > 0 { ring?.submitAndWait(nanoseconds: heldNanoseconds) } else { ring?.submitAndWait() }
+    if let longest = longestSleepNanoseconds {
+      ring?.submitAndWait(nanoseconds: longest)
+    } else {
+      ring?.submitAndWait()
+    }
   }
 
   /// The helpers' answers wake the ring from now on.

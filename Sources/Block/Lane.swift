@@ -69,6 +69,8 @@ struct LaneCore: ~Copyable {
   var waitingRanges = WaitingLine(capacity: 1)
   /// Requests that the limits hold back (Lane+Limits.swift), in the order in which they are due.
   var held = WaitingLine(capacity: 1)
+  /// Nothing is taken from the ring for now: see `longestSleepNanoseconds`.
+  var isPaying = false
   /// `beginWaiting` is at work: what ends meanwhile leaves the rest to its loop, because a guest chooses how many wait.
   var isBeginning = false
   /// The chain that is looked at: it changes places with a slot's when the request goes in flight.
@@ -130,6 +132,10 @@ struct LaneCore: ~Copyable {
   mutating func serve(_ queue: inout Virtqueue) throws(GuestFault) -> Int {
     var count = reap(&queue)
     if held.count > 0 { count += beginDue(&queue) }
+    if lookAtDebt() {
+      queue.flush()
+      return count
+    }
     // No host has a use for more at once, however long the queue is.
     while free.count == 0 {
       if held.count > 0 { return count + waitForRoom(&queue) }

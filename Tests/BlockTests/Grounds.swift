@@ -47,18 +47,26 @@ final class LoopDevice {
   }
 }
 
-/// An ext4 on a loop device, or a tmpfs of a limited size.
+/// An ext4 on a loop device, a tmpfs of a limited size, or a ramfs.
 final class MountedGround {
   let directory: String
   private let device: LoopDevice?
 
   /// ext4 on a device with sectors of a size.
-  init(ext4 byteCount: Int, sectorByteCount: Int) throws {
+  /// - Parameter journalsData: data goes through the journal too, and O_DIRECT means nothing.
+  init(ext4 byteCount: Int, sectorByteCount: Int = 512, journalsData: Bool = false) throws {
     let device = try LoopDevice(byteCount: byteCount, sectorByteCount: sectorByteCount)
     self.device = device
     directory = try MountedGround.emptyDirectory()
-    try host("mkfs.ext4", "-q", "-b", "4096", "-O", "^has_journal", device.path)
-    try host("mount", device.path, directory)
+    try host("mkfs.ext4", "-q", "-b", "4096", "-O", journalsData ? "has_journal" : "^has_journal", device.path)
+    try host("mount", "-o", journalsData ? "data=journal" : "defaults", device.path, directory)
+  }
+
+  /// Has no O_DIRECT.
+  init(ramfs name: String) throws {
+    device = nil
+    directory = try MountedGround.emptyDirectory()
+    try host("mount", "-t", "ramfs", name, directory)
   }
 
   init(tmpfs byteCount: Int) throws {
@@ -75,7 +83,10 @@ final class MountedGround {
 
   deinit {
     // A helper may have the image open a moment longer.
-    for _ in 0..<50 where (try? host("umount", directory)) == nil { usleep(100_000) }
+    for _ in 0..<50 {
+      if (try? host("umount", directory)) != nil { break }
+      usleep(100_000)
+    }
     try? FileManager.default.removeItem(atPath: directory)
   }
 }

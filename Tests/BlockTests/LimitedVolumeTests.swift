@@ -4,6 +4,7 @@
 import Block
 import BlockProtocol
 import Frontend
+import Glibc
 import Linux
 import Testing
 import VirtioProtocol
@@ -11,7 +12,8 @@ import VirtioProtocol
 /// Limits at work under a driver (LimitsTests has their arithmetic). Invariants, for every way of doing requests:
 /// - all queues together get no more than the limit, each request is answered, and right;
 /// - flushes and questions for the serial number are answered while everything else waits;
-/// - a ring is stopped while requests are held back, and none of them is lost.
+/// - a ring is stopped while requests are held back, and none of them is lost; what they cost is paid for before
+///   anything else is taken.
 ///
 /// Times are bounded from below only: a busy machine is slower than the limit, never faster.
 @Suite(.timeLimit(.minutes(10)))
@@ -83,27 +85,58 @@ struct LimitedVolumeTests {
   func aRingIsStoppedWhileItsRequestsAreHeldBack(_ way: Way) throws {
     // What is held back here would take 16 minutes.
     let disk = try disk(way, VolumeLimits(bytesPerSecond: 100, byteBurst: 100))
-    for round in 1...3 {
-      let bytes = pattern(4096, seed: round)
-      for number in 0..<24 {
-        try disk.client.add(BlockRequest(BlockRequestHeader(.write, sector: UInt64(number * 8)), sent: bytes))
-      }
-      // It does not wait, so the device has taken all of them when it is answered.
-      let flush = try disk.client.submit(BlockRequest(BlockRequestHeader(.flush, sector: 0)))
-      var before = 0
-      while try disk.client.complete().token != flush { before += 1 }
-      #expect(before < 24)
-      if round == 3 { break }
-      try disk.driver.stop()
-      for _ in before..<24 {
-        let answer = try #require(try disk.client.completeWithoutWaiting(), "lost by a stop")
-        _ = try answer.answer.checked()
-      }
-      for number in 0..<24 { #expect(try disk.image.bytes(at: number * 4096, count: 4096) == bytes) }
-      try disk.driver.start()
+    let bytes = pattern(4096)
+    for number in 0..<24 {
+      try disk.client.add(BlockRequest(BlockRequestHeader(.write, sector: UInt64(number * 8)), sent: bytes))
     }
+    // It does not wait, so the device has taken all of them when it is answered.
+    let flush = try disk.client.submit(BlockRequest(BlockRequestHeader(.flush, sector: 0)))
+    var before = 0
+    while try disk.client.complete().token != flush { before += 1 }
+    #expect(before < 24)
+    try disk.driver.stop()
+    for _ in before..<24 {
+      let answer = try #require(try disk.client.completeWithoutWaiting(), "lost by a stop")
+      _ = try answer.answer.checked()
+    }
+    for number in 0..<24 { #expect(try disk.image.bytes(at: number * 4096, count: 4096) == bytes) }
+    // The debt keeps the ring from being served, and nobody from stopping it.
+    try disk.driver.start()
+    _ = try disk.client.submit(read(0))
+    try disk.driver.stop()
+    #expect(try disk.client.completeWithoutWaiting() == nil)
+    try disk.driver.start()
     // The guest leaves without a word.
     disk.close()
+  }
+
+  /// Each reset has the device do what it holds back; the next run of the ring waits as long as that would have.
+  @Test(arguments: Way.all)
+  func aGuestThatResetsItsDeviceAgainAndAgainGetsNoMore(_ way: Way) throws {
+    let disk = try disk(way, queues: 2, VolumeLimits(requestsPerSecond: 50, requestBurst: 5))
+    let start = Clock.monotonic
+    let atOnce = 16
+    for _ in 0..<20 {
+      for queue in disk.driver.queues {
+        let client = BlockClient(queue)
+        for number in 0..<atOnce { try client.add(read(number)) }
+        client.flush()
+      }
+      usleep(5000)
+      try disk.driver.reset()
+      try disk.driver.start()
+    }
+    func done() -> Int { disk.device.operationReadings.reduce(0) { $0 + Int($1.count) } }
+    let passed = Double(Clock.monotonic - start) / 1e9
+    // The burst, what the rate gives, and what both queues may do ahead of their time.
+    #expect(Double(done()) <= 5 + 50 * passed + Double(2 * atOnce))
+    #expect(done() > 0)
+    // It ends: every queue is served again, and a kick is heard again.
+    for queue in disk.driver.queues + disk.driver.queues {
+      let client = BlockClient(queue)
+      #expect(try client.perform(read(7)).data == Array(Self.image[7 * 512..<8 * 512]))
+      try client.flushCache()
+    }
   }
 
   /// More than the device keeps in flight: the thread must neither sleep nor forget the control thread.

@@ -16,6 +16,8 @@ struct PowerCut: Sendable, CustomTestStringConvertible {
   /// Properties of QEMU's device.
   var properties = ""
   var rounds: Int
+  /// Under the newest QEMU that there is, not the system's.
+  var isNewest = false
   var testDescription: String { name }
 }
 
@@ -45,6 +47,17 @@ extension Guests {
         PowerCut(name: "threads-50", options: ["--engine=threads", "--direct"], queueCount: 1, rounds: 50),
       ])
     func killedFiftyTimes(row: PowerCut) async throws {
+      try await PowerCutRun(row).run()
+    }
+
+    @Test(
+      "nor is it under the newest QEMU", .enabled(if: VolumeRig.newestQEMU != nil, VolumeRig.noNewestQEMU),
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(20)),
+      arguments: [
+        PowerCut(name: "newest", options: ["--direct"], rounds: 20, isNewest: true),
+        PowerCut(name: "newest-packed", options: [], properties: ",packed=on", rounds: 20, isNewest: true),
+      ])
+    func killedUnderTheNewest(row: PowerCut) async throws {
       try await PowerCutRun(row).run()
     }
   }
@@ -82,12 +95,12 @@ private struct PowerCutRun {
       [
         "--reconnect", "--volume", "raw.sock,num-queues=\(row.queueCount)\(row.properties)", "--add",
         "\(options):options",
-      ],
+      ] + (row.isNewest ? ["--qemu", try #require(VolumeRig.newestQEMU)] : []),
       job: "powercut", in: place)
     var (problems, logs, left) = ([String](), "", 0)
     do {
       for round in 1...row.rounds {
-        try await waitForProgress(guest)
+        try await guest.waitForProgress(of: Self.threads)
         try await Task.sleep(for: .milliseconds(Int.random(in: 0...700)))
         try await kill(daemon, round)
         let log = daemon.program.log
@@ -98,7 +111,7 @@ private struct PowerCutRun {
         daemon = try await startDaemon()
       }
       if problems.isEmpty {
-        try await waitForProgress(guest)
+        try await guest.waitForProgress(of: Self.threads)
         try VolumeRig.resize(place.file("raw.img"), to: Self.endBytes)
         let report = try await guest.waitForEnd()
         problems += report.problems
@@ -124,17 +137,6 @@ private struct PowerCutRun {
 
   private func reports(_ guest: VolumeGuest) -> Int {
     guest.console.split(separator: "\n").count { $0.hasPrefix("ACK ") }
-  }
-
-  /// Every thread has come through with something.
-  private func waitForProgress(_ guest: VolumeGuest) async throws {
-    // Not the whole console over and over: it becomes long.
-    let before = guest.runner.outputSoFar().utf8.count
-    try await guest.runner.waitUntil("going on", seconds: 240) {
-      let lines = guest.runner.outputSoFar(from: UInt64(before)).split(separator: "\n")
-      let reports = lines.map { $0.split(separator: " ") }.filter { $0.count == 3 && $0[0] == "ACK" }
-      return Set(reports.map { $0[1] }).count >= Self.threads
-    }
   }
 
   /// The serving process crashes, both do, or the waiting one does and takes the other with it.

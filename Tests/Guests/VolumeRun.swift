@@ -26,6 +26,15 @@ enum VolumeRig {
     return FileManager.default.fileExists(atPath: "\(guests)/blkiocheck")
   }
 
+  static let noNewestQEMU: Comment = "needs MARTLET_GUEST_DIR with qemu-for-screens, which contrib/test fetches"
+
+  /// A newer QEMU than the system's: `prepare` has fetched it for the screens.
+  static var newestQEMU: String? {
+    guard let guests = GuestRig.guests, hasGuest(.qemu) else { return nil }
+    let path = "\(guests)/qemu-for-screens"
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }
+
   static func program(_ name: String) -> String { GuestRig.rig.appending(path: name).path }
 
   /// A program that `prepare` has made.
@@ -100,6 +109,17 @@ struct VolumeGuest {
   /// Waits for a line of this beginning.
   func wait(for line: String) async throws {
     try await runner.waitUntil("'\(line)' on the console", seconds: 500) { console.contains("\n\(line)") }
+  }
+
+  /// Waits until every thread of volumecheck has come through with something more.
+  func waitForProgress(of threads: Int) async throws {
+    // Not the whole console over and over: it becomes long.
+    let before = runner.outputSoFar().utf8.count
+    try await runner.waitUntil("going on", seconds: 240) {
+      let lines = runner.outputSoFar(from: UInt64(before)).split(separator: "\n")
+      let reports = lines.map { $0.split(separator: " ") }.filter { $0.count == 3 && $0[0] == "ACK" }
+      return Set(reports.map { $0[1] }).count >= threads
+    }
   }
 
   func waitForEnd() async throws -> GuestReport {

@@ -42,6 +42,15 @@ extension Guests {
       let guests = try await prepareGuests(suite: "trixie")
       try await VolumeLife(.qemu, name: "trixie", runner: ["--guests", guests]).run()
     }
+
+    @Test(
+      "the newest QEMU lives on its volumes, through packed rings all",
+      .enabled(if: VolumeRig.newestQEMU != nil, VolumeRig.noNewestQEMU),
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(15)))
+    func newestQEMU() async throws {
+      let qemu = try #require(VolumeRig.newestQEMU)
+      try await VolumeLife(.qemu, name: "newest-qemu", runner: ["--qemu", qemu, "--packed"]).run()
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 /// How much of a volume its guests may use: nil is no limit.
 public struct VolumeLimits: Equatable, Sendable {
   /// `--iops`, `--iops-burst`: requests a second, and how many may come at once after a quiet time.
@@ -36,6 +38,8 @@ public struct VolumeLimits: Equatable, Sendable {
 public final class VolumeLimiter: Sendable {
   private let requests: TokenBucket?
   private let bytes: TokenBucket?
+  /// When everything is due that was begun too early; a time that has passed: nothing is owed.
+  private let paidAt = Atomic<Int64>(.min)
 
   /// Without a burst a bucket holds what flows in during a tenth of a second: short enough to keep to the limit in
   /// every graph, long enough that a request need not be timed to the microsecond.
@@ -61,5 +65,17 @@ public final class VolumeLimiter: Sendable {
     let second = bytes?.take(Int64(byteCount), atNanoseconds: now + first) ?? 0
     if second > 0 { requests?.settle(1, atNanoseconds: now + first + second) }
     return first + second
+  }
+
+  /// Something was begun before it was due, because its queue was stopped.
+  /// - Parameter due: when it would have been.
+  public func owe(untilNanoseconds due: Int64) {
+    _ = paidAt.max(due, ordering: .relaxed)
+  }
+
+  /// How long nothing may be taken from any queue, because what was begun too early is not paid for yet.
+  public func debt(atNanoseconds now: Int64) -> Int64 {
+    let due = paidAt.load(ordering: .relaxed)
+    return due > now ? due - now : 0
   }
 }

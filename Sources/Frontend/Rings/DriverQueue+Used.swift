@@ -93,16 +93,18 @@ extension DriverQueue {
       let ready = Poll.wait(
         callEvent.file, errorEvent.file, timeoutNanoseconds: min(left, Self.lookAfterNanoseconds))
       if !ready.first.isEmpty { callEvent.drain() }
-      if ready.first.isEmpty, !hasUsed, let connection,
-        Poll.wait(connection, nil, timeoutNanoseconds: 0).first.contains(.hangUp)
-      {
-        throw .closed
-      }
+      if ready.first.isEmpty, !hasUsed, isAlone { throw .closed }
       if ready.second.contains(.input), !hasUsed {
         throw .deviceFault("the device gave up queue \(index)")
       }
-      if ready.first.isEmpty, hasUsed { try expectCall() }
+      if ready.first.isEmpty, hasUsed { try expectCall(until: deadline) }
     }
+  }
+
+  /// The backend has let go of its connection.
+  private var isAlone: Bool {
+    guard let connection else { return false }
+    return Poll.wait(connection, nil, timeoutNanoseconds: 0).first.contains(.hangUp)
   }
 
   /// A yield that takes longer has let another thread run.
@@ -131,12 +133,17 @@ extension DriverQueue {
     try wait(timeoutNanoseconds: timeoutNanoseconds)
   }
 
-  /// The wait ended without a call although there is a used chain. It may be on its way; but one that never comes would
-  /// be a guest that hangs, and must not pass for a slow device.
-  private func expectCall() throws(FrontendError) {
-    let grace: Int64 = 200_000_000
-    guard Poll.wait(callEvent.file, errorEvent.file, timeoutNanoseconds: grace).first.isEmpty else { return }
-    throw .deviceFault("queue \(index): chains were used without a call")
+  /// The wait ended without a call although there is a used chain. It may be on its way: between showing the chain and
+  /// calling, the device's thread can be without a processor for as long as the machine is busy, or die. But a call
+  /// that never comes would be a guest that hangs, and must not pass for a slow device.
+  private func expectCall(until deadline: Int64) throws(FrontendError) {
+    while !isAlone {
+      let left = deadline - Clock.monotonic
+      guard left > 0 else { throw .deviceFault("queue \(index): chains were used without a call") }
+      let ready = Poll.wait(
+        callEvent.file, errorEvent.file, timeoutNanoseconds: min(left, Self.lookAfterNanoseconds))
+      if !ready.first.isEmpty || !ready.second.isEmpty { return }
+    }
   }
 
   /// Waits for the next used chain and takes it back.
