@@ -128,8 +128,8 @@ let package = Package(
     program(
       "martlet",
       [
-        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "BlockProtocol", "IOUring", "Wire", "Linux",
-        "Reporting", "CFuse", argumentParser, histogram,
+        "Frontend", "VhostUserProtocol", "VirtioProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "IOUring",
+        "Wire", "Linux", "Reporting", "CFuse", "CGatherLoop", argumentParser, histogram,
       ]),
 
     // Tests and benches.
@@ -181,6 +181,7 @@ let package = Package(
     tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),
+    cRoom("CGatherLoop", path: "Benchmarks/CGatherLoop"),
     program(
       "bench-rings", ["Virtio", "VirtioProtocol", "Wire", "CRingLoop"], path: "Benchmarks/Rings",
       exclude: ["instructions"]),

@@ -28,16 +28,32 @@ public struct OperationReading: Sendable, Equatable {
   }
 }
 
+/// Something that the device counts beside operations.
+public struct AmountReading: Sendable, Equatable {
+  /// Words with underlines between them, as in JSON.
+  public var name: String
+  public var count: UInt64
+
+  public init(name: String, count: UInt64) {
+    self.name = name
+    self.count = count
+  }
+}
+
 /// The report of one service.
 public struct CounterReport: Sendable {
   public let name: String
   public let statistics: EndpointStatistics
   /// One per kind of operation and queue.
   public let operations: [OperationReading]
+  public let amounts: [AmountReading]
 
-  public init(name: String, statistics: EndpointStatistics, operations: [OperationReading]) {
+  public init(
+    name: String, statistics: EndpointStatistics, operations: [OperationReading], amounts: [AmountReading] = []
+  ) {
     self.name = name
     self.statistics = statistics
+    self.amounts = amounts
     self.operations = operations.filter { $0.count > 0 }
   }
 
@@ -70,7 +86,10 @@ public struct CounterReport: Sendable {
     return
       "sessions \(rings.sessions), messages \(rings.messages) (refused \(rings.refusedMessages)), "
       + "requests \(rings.chains), kicks \(rings.kicks), calls \(rings.calls), faults \(rings.faults)"
+      + amounts.map { ", \(CounterReport.words($0.name)) \($0.count)" }.joined()
   }
+
+  private static func words(_ name: String) -> String { String(name.map { $0 == "_" ? " " : $0 }) }
 
   /// One line for the rings, then one for each operation that happened.
   public var lines: [String] {
@@ -123,9 +142,10 @@ public struct CounterReport: Sendable {
       "sessions": rings.sessions, "messages": rings.messages, "refused_messages": rings.refusedMessages,
       "requests": rings.chains, "kicks": rings.kicks, "calls": rings.calls, "faults": rings.faults,
     ]
-    return numbers.map { JSON.Member(name: $0.key, value: .count(UInt64($0.value))) } + [
-      JSON.Member(name: "operations", value: .array(merged.map { .object(CounterReport.members(of: $0)) }))
-    ]
+    return numbers.map { JSON.Member(name: $0.key, value: .count(UInt64($0.value))) }
+      + amounts.map { JSON.Member(name: $0.name, value: .count($0.count)) } + [
+        JSON.Member(name: "operations", value: .array(merged.map { .object(CounterReport.members(of: $0)) }))
+      ]
   }
 
   /// The operations with their times, all queues together and each for itself.

@@ -13,6 +13,8 @@ public struct ServedDevice: Sendable {
   public let device: any Device
   /// One reading per kind of operation and queue. From any thread, at any time.
   public let readOperations: @Sendable () -> [OperationReading]
+  /// What the device counts beside operations, in the order of the report. From any thread, at any time.
+  public let readAmounts: @Sendable () -> [AmountReading]
   /// What SIGHUP asks for (see `DaemonPlan.reloadsOnHangUp`).
   public let reload: @Sendable () -> Void
   public let verbs: [ControlVerb]
@@ -20,11 +22,13 @@ public struct ServedDevice: Sendable {
   public init(
     _ device: any Device, verbs: [ControlVerb] = [],
     readOperations: @escaping @Sendable () -> [OperationReading] = { [] },
+    readAmounts: @escaping @Sendable () -> [AmountReading] = { [] },
     reload: @escaping @Sendable () -> Void = {}
   ) {
     self.device = device
     self.verbs = verbs
     self.readOperations = readOperations
+    self.readAmounts = readAmounts
     self.reload = reload
   }
 }

@@ -43,7 +43,8 @@ struct RunningService: Sendable {
 
   /// What was counted until now.
   var report: CounterReport {
-    CounterReport(name: name, statistics: endpoint.statistics, operations: served.readOperations())
+    CounterReport(
+      name: name, statistics: endpoint.statistics, operations: served.readOperations(), amounts: served.readAmounts())
   }
 }
 

@@ -10,43 +10,63 @@ internal import Wire
 public struct Frame: Sendable, Equatable {
   public let width: Int
   public let height: Int
-  /// Rows of 0xAARRGGBB pixels, little-endian: the bytes are blue, green, red and one that means nothing.
-  public let pixels: [UInt8]
+  private let memory: AnonymousMemory
 
   /// Nil if a picture of this size has another number of bytes.
   public init?(width: Int, height: Int, pixels: [UInt8]) {
-    guard width > 0, height > 0, pixels.count == width * height * PixelFormat.bytesPerPixel else { return nil }
+    guard let memory = try? AnonymousMemory(byteCount: pixels.count) else { return nil }
+    for (index, byte) in pixels.enumerated() { memory.segment.store(byte, at: index) }
+    self.init(width: width, height: height, memory)
+  }
+
+  /// Takes over memory that nobody writes to any more.
+  init?(width: Int, height: Int, _ memory: AnonymousMemory) {
+    guard width > 0, height > 0, memory.byteCount == width * height * PixelFormat.bytesPerPixel else { return nil }
     self.width = width
     self.height = height
-    self.pixels = pixels
+    self.memory = memory
   }
 
-  /// Red, green and blue of every pixel.
-  private func colours(rowPrefix: [UInt8] = []) -> [UInt8] {
-    var result: [UInt8] = []
-    result.reserveCapacity((width * 3 + rowPrefix.count) * height)
-    var index = 0
+  /// Rows of 0xAARRGGBB pixels, little-endian: the bytes are blue, green, red and one that means nothing.
+  public var pixels: [UInt8] { memory.segment.bytes() }
+
+  public static func == (one: Frame, other: Frame) -> Bool {
+    (one.width, one.height) == (other.width, other.height) && one.pixels == other.pixels
+  }
+
+  /// Red, green and blue of every pixel, behind a head and each row behind another; nil if there is no memory for them.
+  private func colours(behind head: [UInt8] = [], rowHead: [UInt8] = []) -> [UInt8]? {
+    let byteCount = head.count + (rowHead.count + width * 3) * height
+    // One more, because a pixel is stored with a fourth byte, which the next one overwrites.
+    guard let result = try? AnonymousMemory(byteCount: byteCount + 1) else { return nil }
+    let (source, target) = (memory.segment, result.segment)
+    var (from, to) = (0, 0)
+    for byte in head {
+      target.store(byte, at: to)
+      to += 1
+    }
     for _ in 0..<height {
-      result += rowPrefix
-      for _ in 0..<width {
-        result.append(pixels[index + 2])
-        result.append(pixels[index + 1])
-        result.append(pixels[index])
-        index += PixelFormat.bytesPerPixel
+      for byte in rowHead {
+        target.store(byte, at: to)
+        to += 1
+      }
+      let end = from + width * PixelFormat.bytesPerPixel
+      while from < end, let pixel = source.load(UInt32.self, at: from) {
+        target.store(pixel.byteSwapped >> 8, at: to)
+        from += PixelFormat.bytesPerPixel
+        to += 3
       }
     }
-    return result
+    return target.prefix(byteCount).bytes()
   }
 
-  /// Netpbm's binary format (ppm(5)), as QEMU's screendump writes it.
-  public var ppm: [UInt8] {
-    Array("P6\n\(width) \(height)\n255\n".utf8) + colours()
-  }
+  /// Netpbm's binary format (ppm(5)), as QEMU's screendump writes it. Nil if there is not enough memory for it.
+  public var ppm: [UInt8]? { colours(behind: Array("P6\n\(width) \(height)\n255\n".utf8)) }
 
   /// PNG (ISO/IEC 15948): 8 bits a colour, no filter. Nil if there is not enough memory to compress it.
   public var png: [UInt8]? {
     // Each row begins with the number of its filter.
-    guard let data = Deflate.compress(colours(rowPrefix: [0]), level: 3) else { return nil }
+    guard let rows = colours(rowHead: [0]), let data = Deflate.compress(rows, level: 3) else { return nil }
     func word(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
     func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
       let body = Array(type.utf8) + data

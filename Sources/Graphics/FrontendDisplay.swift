@@ -207,7 +207,7 @@ final class FrontendSender {
       scanoutID: UInt32(index), x: UInt32(part.x), y: UInt32(part.y), width: UInt32(part.width),
       height: UInt32(part.height))
     message.store(update, at: DisplayMessageHeader.byteCount)
-    source.copy(part, into: message.dropFirst(FrontendSender.updateHeadCount), stride: stride)
+    device.countShown(source.copy(part, into: message.dropFirst(FrontendSender.updateHeadCount), stride: stride))
     return message
   }
 

@@ -82,10 +82,10 @@ extension GraphicsDevice {
         else {
           return false
         }
-        now.copy(now.whole, into: memory.segment, stride: now.width * PixelFormat.bytesPerPixel)
+        countShown(now.copy(now.whole, into: memory.segment, stride: now.width * PixelFormat.bytesPerPixel))
         return true
       }
-      if isCopied { return Frame(width: source.width, height: source.height, pixels: memory.segment.bytes()) }
+      if isCopied { return Frame(width: source.width, height: source.height, memory) }
     }
     return nil
   }
@@ -103,6 +103,12 @@ extension GraphicsDevice {
 
   /// Bytes that transfers have copied from the guest.
   public var transferredByteCount: UInt64 { lock.withLock { core.counters.transferredBytes } }
+
+  /// Bytes that displays and screenshots have copied from the guest's memory, or from what transfers have copied there.
+  public var shownByteCount: UInt64 { shownBytes.load(ordering: .relaxed) }
+
+  /// A display has copied so many bytes.
+  func countShown(_ byteCount: Int) { shownBytes.add(UInt64(byteCount), ordering: .relaxed) }
 
   /// Host memory that the guest's resources take, as the limit counts it; and how many there are.
   public var memoryInUse: Int { lock.withLock { core.budget.used } }

@@ -104,6 +104,8 @@ public final class GraphicsDevice: Device {
   let core: Core
   /// Where the frontend shows the screens; nil where it does not. Taken before `lock`, never after.
   let frontendDisplay = Mutex<FrontendDisplay?>(nil)
+  /// Bytes that displays and screenshots have copied.
+  let shownBytes = Atomic<UInt64>(0)
   /// Where the control queue stopped.
   private let stoppedAt = Atomic<UInt32>(0)
   private let offersEDID: Bool

@@ -6,6 +6,7 @@
 // them and never search from the start.
 
 internal import GPUProtocol
+internal import Linux
 internal import Virtio
 internal import Wire
 
@@ -95,17 +96,18 @@ final class GuestBacking: @unchecked Sendable {
 
     /// Fills `target` from `offset` on, which must not be before an earlier one. False if the backing ends first.
     mutating func copy(from offset: Int, into target: Segment) -> Bool {
+      let (pieces, starts) = (backing.pieces, backing.starts)
       var done = 0
       while done < target.count {
-        guard index < backing.pieces.count else { return false }
-        let piece = backing.pieces[index]
-        let skip = offset + done - backing.starts[index]
+        guard index < pieces.count else { return false }
+        let piece = pieces[index]
+        let skip = offset + done - starts[index]
         if skip >= piece.count {
           index += 1
           continue
         }
         let part = piece.dropFirst(skip).prefix(target.count - done)
-        target.copy(from: part, at: done)
+        target.copyWide(from: part, at: done)
         done += part.count
       }
       return true

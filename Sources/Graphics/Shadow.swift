@@ -56,12 +56,16 @@ public final class Shadow: @unchecked Sendable {
     }
     if damage.isEmpty { return nothing }
     let start = damage.y * stride + damage.x * PixelFormat.bytesPerPixel
-    copiedByteCount += source.copy(damage, into: pixels.dropFirst(start), stride: stride)
+    let copied = source.copy(damage, into: pixels.dropFirst(start), stride: stride)
+    copiedByteCount += copied
+    device.countShown(copied)
     return damage
   }
 
   /// The copy as a picture; nil while the scanout is off.
   public var frame: Frame? {
-    Frame(width: width, height: height, pixels: pixels.bytes())
+    guard width > 0, let memory = try? AnonymousMemory(byteCount: stride * height) else { return nil }
+    memory.segment.copy(from: pixels.prefix(stride * height))
+    return Frame(width: width, height: height, memory)
   }
 }

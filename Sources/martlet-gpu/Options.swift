@@ -125,9 +125,17 @@ struct Options: ParsableCommand {
       var settings = VNCSettings(name: "Martlet", password: password)
       if let keyboard = try input?.get() { settings.input = { keyboard.post($0) } }
       try ViewerOptions.start(device, places, settings, surroundings)
-      return ServedDevice(device, verbs: ScreenVerbs.all(device)) {
-        device.commandCounts.map { OperationReading(name: $0.name, count: $0.count, errors: $0.failures) }
-      }
+      return ServedDevice(
+        device, verbs: ScreenVerbs.all(device),
+        readOperations: {
+          device.commandCounts.map { OperationReading(name: $0.name, count: $0.count, errors: $0.failures) }
+        },
+        readAmounts: {
+          [
+            AmountReading(name: "bytes_transferred", count: device.transferredByteCount),
+            AmountReading(name: "bytes_shown", count: device.shownByteCount),
+          ]
+        })
     }
     // QEMU's conventions: a backend program serves one frontend and ends.
     let companions = input.map { [$0.service(viewers.inputSocket ?? "")] } ?? []

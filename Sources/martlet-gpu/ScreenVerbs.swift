@@ -52,9 +52,10 @@ enum ScreenVerbs {
     guard let frame = device.screenshot(number) else {
       throw .failure("screen \(number) shows nothing: the guest has not turned it on, or has turned it off")
     }
-    if format == "ppm" { return .bytes(frame.ppm) }
-    guard let png = frame.png else { throw .failure("there is not enough memory for the picture; ask for ppm") }
-    return .bytes(png)
+    guard let picture = format == "ppm" ? frame.ppm : frame.png else {
+      throw .failure("there is not enough memory for the picture; try again later, or with a smaller screen")
+    }
+    return .bytes(picture)
   }
 
   private static func resize(

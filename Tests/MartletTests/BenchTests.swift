@@ -179,6 +179,60 @@ struct BenchTests {
     #expect(!results.contains { ($0["work"] as? String)?.hasPrefix("getattr") == true })
   }
 
+  static let screens = BuildFolder.program("martlet-gpu")
+
+  /// Every mode and every task, on the smaller screen: what is copied and what arrives is as the modes say.
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: screens), "needs martlet-gpu beside the tests"))
+  func `screens are measured`() async throws {
+    let place = try Workplace()
+    let json = place.file("r.json")
+    let outcome = try await RunningProgram.martlet(
+      [
+        "bench", "display", "--filter", "1080p", "--rounds", "2", "--milliseconds", "5", "--json", json, "--markdown",
+        place.file("r.md"), "--plot", place.file("r.svg"), "--ours", Self.screens, "--ours-args", "--sandbox=none",
+        "--rival", "twin=\(Self.screens)", "--rival-args", "--sandbox=none",
+      ], in: place, seconds: 240)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    #expect(try Self.leftovers(in: place.path) == [])
+    let frame = 1920 * 1080 * 4
+    var seen: Set<String> = []
+    for result in try Self.results(json) {
+      let (mode, work) = (result["mode"] as? String ?? "", result["work"] as? String ?? "")
+      seen.insert("\(mode): \(work)")
+      let contestants = result["contestants"] as? [[String: Any]] ?? []
+      #expect(contestants.map { $0["name"] as? String }.prefix(2) == ["martlet-gpu", "twin"], "\(mode): \(work)")
+      for contestant in contestants {
+        #expect(contestant["failure"] is NSNull, "\(mode): \(work): \(contestant)")
+      }
+      for round in contestants.first?["rounds"] as? [[String: Any]] ?? [] {
+        let operations = round["operations"] as? Int ?? 0
+        let copied = round["copied_bytes"] as? Int
+        let shown = round["shown_frames"] as? Int
+        #expect(operations > 0)
+        switch (mode, work) {
+        // From guest memory to the host's picture, and from there to the display unless another frame overtook it.
+        case ("qemu", "flip 1080p"): #expect((1...operations).contains((copied ?? 0) / frame - operations))
+        case ("qemu", "seen 1080p"): #expect(copied == 2 * operations * frame && shown == operations)
+        case ("qemu", "gather 1080p"): #expect(copied == operations * frame && shown == 0)
+        // Nobody looks.
+        case ("plain", "flip 1080p"): #expect(copied == 0 && shown == nil)
+        case ("plain-2d", "flip 1080p"): #expect(copied == operations * frame && shown == nil)
+        // Blobs are copied once, when somebody looks.
+        case ("plain", "seen 1080p"), ("vnc", "seen 1080p"): #expect(copied == operations * frame)
+        case ("vnc", "seen 64x64 1080p"): #expect(copied == operations * 64 * 64 * 4)
+        default: break
+        }
+      }
+    }
+    #expect(
+      seen.isSuperset(of: [
+        "qemu: flip 1080p", "qemu: damage 64x64 1080p", "qemu: seen 64x64 1080p", "qemu: gather 1080p",
+        "qemu: cursor 1080p", "plain: flip 1080p", "plain: seen 1080p", "plain: cursor 1080p", "plain-2d: flip 1080p",
+        "vnc: flip 1080p", "vnc: seen 1080p", "vnc: seen 64x64 1080p",
+      ]))
+    #expect(try String(contentsOfFile: place.file("r.md"), encoding: .utf8).contains("| shown/s | copied MB/op |"))
+  }
+
   @Test(.enabled(if: Programs.canMount, Programs.cannotMount))
   func `a mount and whole loads are measured`() async throws {
     let place = try Workplace()

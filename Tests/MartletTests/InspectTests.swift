@@ -112,6 +112,31 @@ struct InspectTests {
     #expect(told.contains("device             block (virtio id 2), known by --device"), "\(told)")
   }
 
+  static let gpu = BuildFolder.program("martlet-gpu")
+
+  @Test(
+    .enabled(if: FileManager.default.isExecutableFile(atPath: gpu), "needs martlet-gpu beside the tests"))
+  func namesBothDialectsOfOurGPU() async throws {
+    let place = try Workplace()
+    let socket = place.file("s")
+    let backend = try RunningProgram([Self.gpu, "--socket-path=\(socket)", "--on-disconnect=relisten"], in: place)
+    try await backend.waitUntil("listening") { FileManager.default.fileExists(atPath: socket) }
+    let outcome = try await RunningProgram.martlet(["inspect", "--socket", socket])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let lines = outcome.output.split(separator: "\n").map(String.init)
+    func has(_ start: String, _ end: String) -> Bool { lines.contains { $0.hasPrefix(start) && $0.hasSuffix(end) } }
+    #expect(has("qemu  ", " -device vhost-user-gpu-pci,chardev=gpu0"), "\(outcome.output)")
+    #expect(
+      has(
+        "     ",
+        "(QEMU shows the picture; if the backend shall, with QEMU 11.1: -device "
+          + "vhost-user-test-device-pci,chardev=gpu0,virtio-id=16,num_vqs=2,config_size=16)"))
+    #expect(has("cloud-hypervisor  ", " --generic-vhost-user 'socket=\(socket),device_type=16,queue_sizes=[256,16]'"))
+    #expect(has("crosvm  ", " --vhost-user type=gpu,socket=\(socket)"))
+    // Whoever looked did no harm.
+    #expect(backend.isRunning)
+  }
+
   @Test(.enabled(if: Programs.hasRival, "needs the virtiofsd of QEMU 7 (qemu-system-common of Debian 12)"))
   func tellsWhatVirtiofsdOffers() async throws {
     let folder = try await SharedFolder(.rival)

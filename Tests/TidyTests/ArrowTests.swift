@@ -41,7 +41,7 @@ import Testing
     ],
     "Sources/martlet": [
       "Frontend", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "IOUring",
-      "Wire", "Linux", "Reporting", "CFuse", "ArgumentParser", "Logging", "Histogram",
+      "Wire", "Linux", "Reporting", "CFuse", "CGatherLoop", "ArgumentParser", "Logging", "Histogram",
     ],
   ]
 

@@ -10,7 +10,7 @@ internal import Linux
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures backends, in turn and with the same work.",
-    subcommands: [BenchShare.self, BenchVolume.self, BenchRings.self, BenchReport.self])
+    subcommands: [BenchShare.self, BenchVolume.self, BenchDisplay.self, BenchRings.self, BenchReport.self])
 }
 
 /// Tables and pictures again, from what a run wrote.

@@ -190,5 +190,7 @@ extension Round {
     nanoseconds = sample.nanoseconds
     processorNanoseconds = sample.processorNanoseconds
     inodeBytes = sample.inodeBytes
+    shownFrames = sample.shownFrames
+    copiedBytes = sample.copiedBytes
   }
 }

@@ -28,6 +28,10 @@ struct Sample {
     lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000_000, numberOfSignificantValueDigits: .three)
   /// Only of the work about memory.
   var inodeBytes: Double?
+  /// Frames that arrived where they are looked at.
+  var shownFrames: Int?
+  /// Bytes that the backend says it has copied.
+  var copiedBytes: Int64?
 }
 
 /// One work on one contestant, ready to be measured turn by turn.

@@ -16,6 +16,8 @@ struct Goals: Equatable {
   var absoluteCalls: Double?
   /// Least part of a reference's speed.
   var reference: Double?
+  /// Most microseconds that half of the operations may take.
+  var latency: Double?
 }
 
 struct Work {
@@ -35,6 +37,8 @@ struct Work {
     case tree(TreeWork)
     /// Requests that the device answers without doing anything.
     case empty(EmptyRequest)
+    /// What a guest does to its screen.
+    case picture(PictureWork)
   }
 
   let name: String
@@ -52,7 +56,7 @@ struct Work {
 
   var isMetadata: Bool {
     switch kind {
-    case .data, .tree, .empty: false
+    case .data, .tree, .empty, .picture: false
     default: true
     }
   }

@@ -36,6 +36,8 @@ struct Round {
   let nanoseconds: Int64
   let processorNanoseconds: Int64
   var inodeBytes: Double?
+  var shownFrames: Int?
+  var copiedBytes: Int64?
 
   var perSecond: Double { nanoseconds > 0 ? Double(operations) * 1e9 / Double(nanoseconds) : 0 }
   var processorMicroseconds: Double {
@@ -64,6 +66,14 @@ struct Outcome {
   /// Of the backend, per operation.
   var processorMicroseconds: Spread? { Spread(rounds.map { $0.processorMicroseconds }.filter { $0 > 0 }) }
   var inodeBytes: Spread? { Spread(rounds.compactMap { $0.inodeBytes }) }
+  /// Frames that arrived at a display, per second.
+  var shownPerSecond: Spread? {
+    Spread(rounds.compactMap { round in round.shownFrames.map { Double($0) * 1e9 / Double(round.nanoseconds) } })
+  }
+  /// Bytes that the backend copied, per operation.
+  var copiedBytes: Spread? {
+    Spread(rounds.compactMap { round in round.copiedBytes.map { Double($0) / Double(max(round.operations, 1)) } })
+  }
 
   func latency(_ percentile: Double) -> UInt64? {
     guard latencies.count == Outcome.percentiles.count else { return nil }

@@ -9,7 +9,7 @@ extension Report {
     let names = [
       "lookup known", "create-unlink", "getattr", "randread 4k d1", "randread 4k d16", "randread 4k d32",
       "randwrite 4k d1", "randread 4k direct d32", "randread 4k direct d1", "randread 4k direct d128", "empty d1",
-      "empty d32",
+      "empty d32", "seen 1080p", "flip 1080p", "flip 2160p",
     ]
     let found = names.compactMap { name in
       comparisons.first { comparison in

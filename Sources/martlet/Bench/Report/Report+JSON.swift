@@ -62,6 +62,7 @@ extension Goals {
       "calls_percent": Report.whole(calls, times: 100),
       "calls_per_1000": Report.whole(absoluteCalls, times: 1000),
       "reference_percent": Report.whole(reference, times: 100),
+      "latency_us": Report.whole(latency),
     ])
   }
 
@@ -69,7 +70,8 @@ extension Goals {
     let part = { (name: String, factor: Double) in json?[name]?.number.map { Double($0) / factor } }
     self.init(
       speed: part("speed_percent", 100), processor: part("processor_percent", 100), calls: part("calls_percent", 100),
-      absoluteCalls: part("calls_per_1000", 1000), reference: part("reference_percent", 100))
+      absoluteCalls: part("calls_per_1000", 1000), reference: part("reference_percent", 100),
+      latency: part("latency_us", 1))
   }
 }
 
@@ -85,6 +87,8 @@ extension Outcome {
             "nanoseconds": .number(round.nanoseconds),
             "processor_nanoseconds": .number(round.processorNanoseconds),
             "bytes_per_inode": Report.whole(round.inodeBytes),
+            "shown_frames": round.shownFrames.map { .number(Int64($0)) } ?? .null,
+            "copied_bytes": round.copiedBytes.map { .number($0) } ?? .null,
           ])
         }),
       "latency_ns": latencies.isEmpty
@@ -115,7 +119,8 @@ extension Outcome {
       Round(
         operations: Int(round["operations"]?.number ?? 0), nanoseconds: round["nanoseconds"]?.number ?? 0,
         processorNanoseconds: round["processor_nanoseconds"]?.number ?? 0,
-        inodeBytes: round["bytes_per_inode"]?.number.map { Double($0) })
+        inodeBytes: round["bytes_per_inode"]?.number.map { Double($0) },
+        shownFrames: round["shown_frames"]?.number.map { Int($0) }, copiedBytes: round["copied_bytes"]?.number)
     }
     latencies = (json["latency_ns"]?.members ?? []).map { UInt64(max($0.value.number ?? 0, 0)) }
     if let counted = json["system_calls"], let operations = counted["operations"]?.number {

@@ -104,7 +104,7 @@ extension Report {
     for (word, kind) in [
       (" 4k", "4 KiB"), (" 128k", "128 KiB"), (" 1m", "1 MiB"), ("memory", "memory"), ("tree", "whole loads"),
       ("git", "whole loads"), ("compile", "whole loads"), ("empty", "requests without work"),
-      ("getattr root", "requests with one system call"),
+      ("getattr root", "requests with one system call"), ("1080p", "1920x1080"), ("2160p", "3840x2160"),
     ] where work.contains(word) {
       return kind
     }

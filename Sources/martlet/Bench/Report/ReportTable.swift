@@ -12,7 +12,7 @@ enum TableStyle {
 extension Report {
   private static let header = [
     "work", "who", "op/s", "middle half", "ratio", "goal", "CPU us/op", "CPU ratio", "calls/op", "calls ratio",
-    "p50 us", "p99 us", "p99.9 us", "MiB",
+    "p50 us", "p99 us", "p99.9 us", "shown/s", "copied MB/op", "MiB",
   ]
   /// Columns that hold words.
   private static let leftAligned = 2
@@ -43,7 +43,9 @@ extension Report {
     round by round, likewise. d: requests in flight, j: jobs. An operation of readdirplus is an entry, of a tree, git \
     or compile a file.
     CPU: of the backend's whole process tree, and what part of this one's ours needs. calls: system calls, counted by \
-    strace in a pass of its own. MiB: the backend's anonymous memory after the work.
+    strace in a pass of its own. shown: frames that arrived where they are looked at; a flip that another one overtook \
+    is none. copied: bytes that the backend says it copied, from guest memory to its own picture and from either to \
+    displays; what the kernel copies into sockets comes on top. MiB: the backend's anonymous memory after the work.
     memory: bytes of anonymous memory per inode that the guest knows; ratio: theirs over ours.
     """
 
@@ -66,10 +68,20 @@ extension Report {
         part(
           rival?.systemCalls?.perOperation, of: outcome.systemCalls?.perOperation,
           goal: outcome.role == .rival ? goals.calls : nil))
-      row += [50, 99, 99.9].map { outcome.latency($0).map { Format.microseconds($0) } ?? "" }
+      row.append(median(outcome, goals))
+      row += [99, 99.9].map { outcome.latency($0).map { Format.microseconds($0) } ?? "" }
+      row.append(outcome.shownPerSecond.map { Format.number($0.median) } ?? "")
+      row.append(outcome.copiedBytes.map { Format.number($0.median / 1e6) } ?? "")
       row.append(outcome.residentBytes.map { Format.fixed(Double($0) / 1_048_576, 1) } ?? "")
       return row
     }
+  }
+
+  private static func median(_ outcome: Outcome, _ goals: Goals) -> String {
+    guard let nanoseconds = outcome.latency(50) else { return "" }
+    let most = outcome.role == .ours ? goals.latency : nil
+    return Format.microseconds(nanoseconds)
+      + (most.map { " (\(Format.number($0)) \(Double(nanoseconds) <= $0 * 1000 ? "met" : "MISSED"))" } ?? "")
   }
 
   private static func speed(_ outcome: Outcome) -> [String] {

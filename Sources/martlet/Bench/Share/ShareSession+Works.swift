@@ -40,7 +40,7 @@ extension ShareSession {
     case .list(let entries, let known):
       try ListLoad(ShareFiles.directory(of: entries), entryCount: entries, keepsReferences: known, self)
     case .empty(let request): EmptyFuseLoad(request)
-    case .data, .tree, .memory: preconditionFailure("this work has no single load")
+    case .data, .tree, .memory, .picture: preconditionFailure("this work has no single load")
     }
   }
 }

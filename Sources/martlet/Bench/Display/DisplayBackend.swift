@@ -1,0 +1,53 @@
+// Copyright 2026 The Martlet Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a graphics backend is started: ours with what is needed to look at it, any other one with nothing but QEMU's
+// conventions for backend programs (docs/interop/vhost-user.rst).
+
+internal import Linux
+
+struct DisplayStarter {
+  let specs: [BackendSpec]
+  let folder: String
+
+  static func isMartlet(_ spec: BackendSpec) -> Bool {
+    if case .program(let program, _) = spec.source { program.hasSuffix("martlet-gpu") } else { false }
+  }
+
+  static func controlSocket(_ socket: String) -> String { socket + ".control" }
+  static func viewerSocket(_ socket: String) -> String { socket + ".vnc" }
+
+  func start(_ spec: BackendSpec, number: Int) throws(HumanError) -> RunningBackend {
+    let isMartlet = Self.isMartlet(spec)
+    return try RunningBackend(spec, in: folder, number: number) { socket in
+      ["--socket-path=\(socket)"]
+        + (isMartlet
+          ? ["--control-socket=\(Self.controlSocket(socket))", "--vnc=unix:\(Self.viewerSocket(socket))"] : [])
+    }
+  }
+
+  /// All of them; nobody is left running if one cannot be started.
+  func all(_ mode: DisplayMode, _ settings: DisplaySettings) throws(HumanError) -> [any Contestant] {
+    var contestants: [any Contestant] = []
+    do throws(HumanError) {
+      for (number, spec) in specs.enumerated() {
+        let backend = try start(spec, number: number)
+        do throws(HumanError) {
+          contestants.append(try DisplaySession(backend, mode, settings))
+        } catch {
+          backend.stop()
+          throw error
+        }
+      }
+    } catch {
+      for contestant in contestants { contestant.close() }
+      throw error
+    }
+    return contestants
+  }
+}
+
+/// What all sessions of a run have in common.
+struct DisplaySettings {
+  var pollNanoseconds: Int64
+}
