@@ -168,8 +168,8 @@ let package = Package(
     tests(
       "DaemonTests",
       [
-        "Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "BlockProtocol", "VhostUserProtocol",
-        "CSeccomp", "Support",
+        "Daemon", "Frontend", "Linux", "VhostUser", "Virtio", "VirtioProtocol", "BlockProtocol", "GPUProtocol",
+        "VhostUserProtocol", "Wire", "CSeccomp", "Support",
       ]),
     tests(
       "Hostile",

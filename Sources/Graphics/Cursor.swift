@@ -7,7 +7,7 @@ internal import GPUProtocol
 public struct Cursor: Equatable, Sendable {
   /// False where there is no image, and after the guest has hidden it.
   public var isVisible = false
-  /// Place of the hot spot; may lie outside of the picture.
+  /// Place of the image's upper left corner, as Linux's driver has it; may lie outside of the picture.
   public var x = 0
   public var y = 0
   public var hotX = 0

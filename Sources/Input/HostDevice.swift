@@ -78,19 +78,48 @@ public final class HostDevice: Sendable {
       minimum: words[1], maximum: words[2], fuzz: words[3], flat: words[4], resolution: words[5])
   }
 
-  /// EVIOCGRAB: from now on nobody else hears of its events.
+  /// How long `grab` waits for keys to be let go of.
+  private static let grabPatienceNanoseconds: Int64 = 2_000_000_000
+
+  /// EVIOCGRAB: from now on nobody else hears of its events, and nobody of those that came before. Waits a moment for
+  /// keys that are down, such as the Return with which this program was started: this host would never hear that it was
+  /// let go of, and repeat it for ever.
   public func grab() throws(Errno) {
+    let deadline = Clock.monotonic + HostDevice.grabPatienceNanoseconds
+    while !heldKeys().isEmpty, Clock.monotonic < deadline {
+      _ = Poll.wait(nil, nil, timeoutNanoseconds: 10_000_000)
+    }
     let one = Scratch(byteCount: 4)
     one.segment.store(UInt32(1))
     try descriptor.file.control(HostDevice.request(reads: false, 0x90, 4), one.segment)
+    let stale = Scratch(byteCount: HostDevice.eventByteCount * 64)
+    do throws(Errno) {
+      while try descriptor.file.read(into: stale.segment) > 0 {}
+    } catch .tryAgain {
+      return
+    }
+  }
+
+  /// EVIOCGKEY: the keys and buttons that are down; none of a device that does not say.
+  private func heldKeys() -> Set<UInt16> {
+    let bytes = ask(0x18, byteCount: InputConfiguration.longestAnswer) ?? []
+    var keys = Set<UInt16>()
+    for (index, byte) in bytes.enumerated() where byte != 0 {
+      for bit in 0..<8 where byte & 1 << bit != 0 { keys.insert(UInt16(index * 8 + bit)) }
+    }
+    return keys
   }
 
   // MARK: Its events
 
-  /// Passes reports on until the device is gone or `stopped` is readable.
+  /// Passes reports on until the device is gone or `stopped` is readable: keys that are down then are let go of.
   public func run(stopped: File? = nil, _ report: ([InputEvent]) -> Void) {
     let scratch = Scratch(byteCount: HostDevice.eventByteCount * 64)
     var assembly = ReportAssembly()
+    defer {
+      let released = assembly.catchUp(with: [])
+      if !released.isEmpty { report(released) }
+    }
     while true {
       let ready = Poll.wait(descriptor.file, stopped)
       if !ready.second.isEmpty { return }
@@ -99,7 +128,13 @@ public final class HostDevice: Sendable {
         if count == 0 { return }
         for start in stride(from: 0, through: count - HostDevice.eventByteCount, by: HostDevice.eventByteCount) {
           guard let event = scratch.segment.load(InputEvent.self, at: start + HostDevice.timeByteCount) else { break }
-          if let events = assembly.add(event) { report(events) }
+          switch assembly.add(event) {
+          case .incomplete: continue
+          case .complete(let events): report(events)
+          case .lost:
+            let events = assembly.catchUp(with: heldKeys())
+            if !events.isEmpty { report(events) }
+          }
         }
       } catch .tryAgain {
         continue
@@ -119,31 +154,5 @@ public final class HostDevice: Sendable {
     scratch.segment.zero()
     scratch.segment.store(event, at: HostDevice.timeByteCount)
     _ = try? descriptor.file.write(scratch.segment)
-  }
-}
-
-/// Puts events together that belong together: up to a SYN_REPORT.
-struct ReportAssembly {
-  private static let dropped: UInt16 = 3
-  /// More than any device says at once.
-  private static let mostEvents = 512
-
-  private var events: [InputEvent] = []
-  /// The kernel's own buffer was full: what follows up to the next report is incomplete.
-  private var isBroken = false
-
-  /// A report, if this event ends one.
-  mutating func add(_ event: InputEvent) -> [InputEvent]? {
-    guard event.type == InputEventType.synchronize else {
-      if events.count < ReportAssembly.mostEvents { events.append(event) }
-      return nil
-    }
-    if event.code == ReportAssembly.dropped { isBroken = true }
-    guard event.code == 0 else { return nil }
-    defer {
-      events.removeAll(keepingCapacity: true)
-      isBroken = false
-    }
-    return isBroken || events.isEmpty ? nil : events
   }
 }

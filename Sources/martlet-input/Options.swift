@@ -47,6 +47,8 @@ struct Options: ParsableCommand {
     // QEMU's conventions: a backend program serves one frontend and ends.
     var plan = DaemonPlan(program: Options.program, services: [service], common: common, onDisconnect: .exit)
     if let file { plan.openFiles = [file] }
+    // Which keys are down, when events were lost.
+    plan.systemCalls = ["ioctl"]
     return plan
   }
 

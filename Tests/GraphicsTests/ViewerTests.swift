@@ -128,17 +128,38 @@ struct ViewerTests {
     try viewer.request()
     try viewer.update()
     #expect(viewer.sizeNews.map { [$0.reason, $0.status] } == [0, 0])
-    func ask(_ width: Int, _ height: Int) throws -> [Int] {
-      let screen = TestViewer.big(7, 4) + [0, 0, 0, 0] + TestViewer.big(width << 16 | height, 4) + [0, 0, 0, 0]
-      try viewer.send([251, 0] + TestViewer.big(width << 16 | height, 4) + [1, 0] + screen)
-      try viewer.request()
-      try viewer.update()
-      return try #require(viewer.sizeNews.map { [$0.reason, $0.status] })
-    }
-    #expect(try ask(1600, 900) == [1, 4], "it is the guest who decides")
+    #expect(try ask(viewer, for: (1600, 900)) == [1, 4], "it is the guest who decides")
     #expect(bench.device.scanouts[0].width == 1600 && bench.device.scanouts[0].height == 900)
     #expect(viewer.width == 100, "until the guest follows")
-    #expect(try ask(20, 65535) == [1, 3])
+    #expect(try ask(viewer, for: (20, 65535)) == [1, 3])
+    #expect(bench.device.scanouts[0].width == 1600)
+  }
+
+  /// SetDesktopSize with one screen; the reason and the status that come back.
+  private func ask(_ viewer: TestViewer, for size: (Int, Int)) throws -> [Int] {
+    let size = TestViewer.big(size.0 << 16 | size.1, 4)
+    let screen = TestViewer.big(7, 4) + [0, 0, 0, 0] + size + [0, 0, 0, 0]
+    try viewer.send([251, 0] + size + [1, 0] + screen)
+    try viewer.request()
+    try viewer.update()
+    return try #require(viewer.sizeNews.map { [$0.reason, $0.status] })
+  }
+
+  /// QEMU's display and a viewer of ours at the same time: QEMU decides on sizes, whoever asks.
+  @Test func whereTheFrontendShowsTheScreenItsSizeIsNotTheViewers() throws {
+    let bench = try ViewerBench()
+    let picture = Picture.noise(width: 100, height: 100)
+    _ = try bench.bench.showBlob(picture, id: 1)
+    let viewer = try bench.viewer()
+    try viewer.setEncodings([Self.anySize])
+    try viewer.expectSees(picture)
+    let qemu = try FakeQEMU()
+    try qemu.attach(bench.bench.driver.connection)
+    #expect(try ask(viewer, for: (1600, 900)) == [1, 1], "administratively prohibited")
+    #expect(bench.device.scanouts[0].width != 1600)
+    qemu.close()
+    #expect(eventually { !bench.device.isShownByFrontend })
+    #expect(try ask(viewer, for: (1600, 900)) == [1, 4])
     #expect(bench.device.scanouts[0].width == 1600)
   }
 

@@ -180,7 +180,33 @@ struct InputDeviceTests {
     var bytes = record(1, 30, 1) + record(0, 0, 0) + record(3, 0, 5) + record(3, 1, 6) + record(0, 0, 0)
     // SYN_DROPPED: what follows up to the next report is incomplete.
     bytes += record(1, 31, 1) + record(0, 3, 0) + record(1, 32, 1) + record(0, 0, 0)
-    bytes += record(1, 33, 1) + record(0, 0, 0)
+    bytes += record(1, 33, 1) + record(0, 0, 0) + record(1, 34, 1) + record(0, 0, 0)
+    bytes += record(1, 33, 0) + record(0, 0, 0)
+    #expect(try pipe.writing.file.write(bytes, from: 0) == bytes.count)
+    let stop = try Event()
+    var reports: [[InputEvent]] = []
+    device.run(stopped: stop.file) { report in
+      reports.append(report)
+      if reports.count == 6 { stop.signal() }
+    }
+    #expect(
+      reports == [
+        [.key(30, isDown: true)], [.absolute(0, 5), .absolute(1, 6)],
+        // A pipe does not say which keys are down.
+        [.key(30, isDown: false)],
+        [.key(33, isDown: true)], [.key(34, isDown: true)], [.key(33, isDown: false)],
+        // At the end nothing is held.
+        [.key(34, isDown: false)],
+      ])
+  }
+
+  /// The guest repeats keys by itself: the device says that it may (EV_REP).
+  @Test func repeatsOfTheHostAreNotPassedOn() throws {
+    let pipe = try Pipe()
+    let device = try HostDevice(pipe.reading)
+    // As Linux repeats a key: a report with nothing else, or with the code that the key has on its wire.
+    var bytes = record(1, 30, 1) + record(0, 0, 0) + record(1, 30, 2) + record(0, 0, 1) + record(0, 0, 0)
+    bytes += record(4, 4, 7) + record(1, 30, 2) + record(0, 0, 0) + record(1, 30, 0) + record(0, 0, 0)
     #expect(try pipe.writing.file.write(bytes, from: 0) == bytes.count)
     let stop = try Event()
     var reports: [[InputEvent]] = []
@@ -188,7 +214,8 @@ struct InputDeviceTests {
       reports.append(report)
       if reports.count == 3 { stop.signal() }
     }
-    #expect(reports == [[.key(30, isDown: true)], [.absolute(0, 5), .absolute(1, 6)], [.key(33, isDown: true)]])
+    #expect(
+      reports == [[.key(30, isDown: true)], [InputEvent(type: 4, code: 4, value: 7)], [.key(30, isDown: false)]])
   }
 
   /// To the host a key that is written is one that was pressed: a guest could type on it.

@@ -17,6 +17,8 @@ struct Canvas {
   var stride: Int
   var width: Int
   var height: Int
+  /// What lies over the pixels, for viewers that do not draw it themselves.
+  var cursor: DrawnCursor?
 
   /// Bytes of the pixels of row `y` from `x` on, at most `count` of them.
   func row(_ y: Int, from x: Int, count: Int) -> Segment {
@@ -38,6 +40,8 @@ final class RectangleEncoder {
 
   /// Tiles before they are compressed.
   private let plain: AnonymousMemory
+  /// A row with the cursor over it.
+  private let line = Scratch(byteCount: GraphicsOptions.sizes.upperBound * 4)
   private var tile = [UInt32](repeating: 0, count: tilePixels)
   private var places = [UInt8](repeating: 0, count: tilePixels)
   private var palette: [UInt32] = []
@@ -47,12 +51,24 @@ final class RectangleEncoder {
     palette.reserveCapacity(16)
   }
 
+  /// As `Canvas.row`, with the cursor over it. Valid until the next one.
+  private func seenRow(_ y: Int, from x: Int, count: Int, of canvas: Canvas) -> Segment {
+    let row = canvas.row(y, from: x, count: count)
+    guard let cursor = canvas.cursor,
+      !cursor.place.intersection(Rectangle(x: x, y: y, width: row.count / 4, height: 1)).isEmpty
+    else { return row }
+    let line = line.segment.prefix(row.count)
+    line.copy(from: row)
+    cursor.draw(over: line, y: y, from: x)
+    return line
+  }
+
   // MARK: Raw
 
   func raw(_ part: Rectangle, of canvas: Canvas, _ translation: PixelTranslation, into writer: inout ByteWriter) {
     let size = translation.format.bytesPerPixel
     for y in part.y..<part.y + part.height {
-      let row = canvas.row(y, from: part.x, count: part.width)
+      let row = seenRow(y, from: part.x, count: part.width, of: canvas)
       if translation.isNative {
         writer.append(row)
       } else {
@@ -126,7 +142,7 @@ final class RectangleEncoder {
   private func load(_ area: Rectangle, of canvas: Canvas) {
     var index = 0
     for y in area.y..<area.y + area.height {
-      let row = canvas.row(y, from: area.x, count: area.width)
+      let row = seenRow(y, from: area.x, count: area.width, of: canvas)
       let end = index + area.width
       var offset = 0
       while let pixel = row.load(UInt32.self, at: offset) {

@@ -14,6 +14,8 @@ final class Screen {
   private(set) var width: Int
   private(set) var height: Int
   private(set) var cursor = Cursor()
+  /// Where it lies on the picture; nil while it is not to be seen.
+  private(set) var drawnCursor: DrawnCursor?
 
   init(_ device: GraphicsDevice, scanout: Int) {
     self.device = device
@@ -27,6 +29,8 @@ final class Screen {
   struct Change {
     var damage: Rectangle
     var hasNewCursor: Bool
+    /// What lies under the cursor now, and what lay there before, if it was changed or moved.
+    var cursorDamage: [Rectangle]
   }
 
   private static let everything = Rectangle(
@@ -41,13 +45,24 @@ final class Screen {
       damage = Screen.everything
       if shadow.width > 0 { (width, height) = (shadow.width, shadow.height) }
     }
-    if news.hasNewCursor { cursor = device.cursor(of: scanout) }
-    return Change(damage: damage, hasNewCursor: news.hasNewCursor)
+    var cursorDamage: [Rectangle] = []
+    if news.hasNewCursor || news.cursorMoved {
+      cursor = device.cursor(of: scanout)
+      let drawn = DrawnCursor(cursor)
+      if drawn != drawnCursor { cursorDamage = [drawnCursor, drawn].compactMap { $0?.place } }
+      drawnCursor = drawn
+    }
+    return Change(damage: damage, hasNewCursor: news.hasNewCursor, cursorDamage: cursorDamage)
   }
 
   func resize(width: Int, height: Int) -> Bool { device.resize(scanout, width: width, height: height) }
 
-  var canvas: Canvas {
-    Canvas(pixels: shadow.pixels, stride: shadow.stride, width: shadow.width, height: shadow.height)
+  /// Nobody here decides on the size: the frontend has a display of its own (contrib/decisions/0043).
+  var hasSizeOfFrontend: Bool { device.isShownByFrontend }
+
+  func canvas(withCursor: Bool) -> Canvas {
+    Canvas(
+      pixels: shadow.pixels, stride: shadow.stride, width: shadow.width, height: shadow.height,
+      cursor: withCursor ? drawnCursor : nil)
   }
 }

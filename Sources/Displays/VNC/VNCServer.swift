@@ -123,6 +123,7 @@ public struct VNCServer: ~Copyable {
       let change = screen.update(news)
       for viewer in viewers where viewer.screen === screen {
         viewer.damage(change.damage)
+        for part in change.cursorDamage where viewer.seesDrawnCursor { viewer.damage(part) }
         if change.hasNewCursor { viewer.hasNewCursor = true }
       }
     }

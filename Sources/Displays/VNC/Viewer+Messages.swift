@@ -58,7 +58,8 @@ extension Viewer {
     sizeWish = nil
     nextSizeWish = now + Viewer.sizeWishNanoseconds
     let isTaken = screen.resize(width: wish.width, height: wish.height)
-    sizeNews = (RFBSizeReason.thisClient, isTaken ? RFBSizeStatus.forwarded : RFBSizeStatus.invalidLayout)
+    let refusal = screen.hasSizeOfFrontend ? RFBSizeStatus.prohibited : RFBSizeStatus.invalidLayout
+    sizeNews = (RFBSizeReason.thisClient, isTaken ? RFBSizeStatus.forwarded : refusal)
   }
 
   func report(_ events: [InputEvent]) {
@@ -73,6 +74,9 @@ extension Viewer {
       RFBEncoding.cursor, RFBEncoding.desktopSize, RFBEncoding.extendedDesktopSize, RFBEncoding.extendedKeys,
     ])
     let added = extensions.subtracting(before)
+    if extensions.symmetricDifference(before).contains(RFBEncoding.cursor), let cursor = screen.drawnCursor {
+      damage(cursor.place)
+    }
     if added.contains(RFBEncoding.cursor) { hasNewCursor = true }
     if added.contains(RFBEncoding.extendedKeys) { tellsKeys = true }
     if added.contains(RFBEncoding.extendedDesktopSize) { sizeNews = (RFBSizeReason.server, RFBSizeStatus.done) }

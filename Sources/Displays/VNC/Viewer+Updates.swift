@@ -16,6 +16,9 @@ extension Viewer {
     tiles.mark(part)
   }
 
+  /// It draws no cursor itself, so the picture has one.
+  var seesDrawnCursor: Bool { !extensions.contains(RFBEncoding.cursor) }
+
   /// Fills the empty output with what comes next, if anything does. False if the viewer cannot be served on.
   func encodeNext(_ encoder: RectangleEncoder) -> Bool {
     if bands.isEmpty { beginUpdate() }
@@ -99,7 +102,7 @@ extension Viewer {
       x: part.x, y: part.y, width: part.width, height: part.height,
       encoding: isCompressed ? RFBEncoding.zrle : RFBEncoding.raw)
     output.append(header.bytes)
-    let canvas = screen.canvas
+    let canvas = screen.canvas(withCursor: seesDrawnCursor)
     return output.write { writer in
       if isCompressed, let stream { return encoder.zrle(part, of: canvas, translation, stream, into: &writer) }
       encoder.raw(part, of: canvas, translation, into: &writer)
