@@ -23,7 +23,7 @@ public final class BlockDevice: Device {
 
   /// Helpers beside io_uring, and instead of it.
   private static let fewHelpers = 4
-  private static let manyHelpers = 16
+  private static let manyHelpers = 64
 
   /// Makes the rings: what needs privileges happens here.
   /// - Parameter report: takes lines for the log, from any thread.
@@ -38,13 +38,15 @@ public final class BlockDevice: Device {
       throw VolumeError("io_uring cannot be used (\(refusal.message)); allow it, or give --engine=threads")
     }
     usesRing = options.engine != .threads && refusal == nil
+    try BlockDevice.checkPinning(options, image, usesRing: usesRing)
     ringRefusal = options.engine == .threads ? nil : refusal
     let helpers = Helpers(volume, most: usesRing ? BlockDevice.fewHelpers : BlockDevice.manyHelpers)
     var lanes: [Lane] = []
     do {
       for _ in 0..<options.queueCount {
         lanes.append(
-          try Lane(volume, helpers: helpers, ring: usesRing ? try Ring(LaneCore.ringPlan(image)) : nil))
+          try Lane(
+            volume, helpers: helpers, ring: usesRing ? try Ring(LaneCore.ringPlan(image, options.pinnedMemory)) : nil))
       }
     } catch {
       throw VolumeError("cannot prepare \(options.queueCount) queues (\(error)); give fewer, or raise --rlimit-nofile")
@@ -59,10 +61,25 @@ public final class BlockDevice: Device {
   private static func refusal(of engine: EngineChoice, _ image: Image) -> Errno? {
     if engine == .threads { return nil }
     do throws(Errno) {
-      _ = try Ring(LaneCore.ringPlan(image))
+      _ = try Ring(LaneCore.ringPlan(image, .off))
       return nil
     } catch {
       return error
+    }
+  }
+
+  /// Only io_uring takes registered memory, and asking for it where that cannot be had is a mistake.
+  private static func checkPinning(
+    _ options: VolumeOptions, _ image: Image, usesRing: Bool
+  ) throws(VolumeError) {
+    if options.pinnedMemory == .off { return }
+    guard usesRing else {
+      throw VolumeError("guest memory is pinned for io_uring only, which is not used here; leave out --pin-memory")
+    }
+    do {
+      _ = try Ring(LaneCore.ringPlan(image, options.pinnedMemory))
+    } catch {
+      throw VolumeError("io_uring cannot pin memory (\(error.message)), which takes Linux 5.19; leave out --pin-memory")
     }
   }
 
@@ -119,6 +136,10 @@ public final class BlockDevice: Device {
 
   public func accept(_ features: VirtioFeatures) {
     volume.accept(features)
+  }
+
+  public func frontendLeft() {
+    for lane in lanes { lane.core.forgetMemory() }
   }
 
   public func reset() {

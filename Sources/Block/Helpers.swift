@@ -10,49 +10,6 @@ internal import Synchronization
 internal import Virtio
 internal import Wire
 
-/// Results for one lane, and the event that says that there are some.
-final class Mailbox: Sendable {
-  struct Letter {
-    var slot: Int
-    var error: Errno?
-  }
-
-  let event: Event
-  /// The lane is about to stop: what would still take long is not begun any more.
-  let isClosing = Atomic<Bool>(false)
-  private let letters: Mutex<[Letter]>
-  private let waiting = Atomic<Int>(0)
-
-  init(capacity: Int) throws(Errno) {
-    event = try Event()
-    letters = Mutex([])
-    letters.withLock { $0.reserveCapacity(capacity) }
-  }
-
-  /// True if there are results. Costs a load.
-  var hasLetters: Bool { waiting.load(ordering: .acquiring) > 0 }
-
-  /// Under one lock: who has seen a letter and holds the lock finds its signal too.
-  func post(_ letter: Letter) {
-    letters.withLock {
-      $0.append(letter)
-      waiting.add(1, ordering: .releasing)
-      event.signal()
-    }
-  }
-
-  /// Takes back the signals of all letters so far.
-  func drain() {
-    letters.withLock { _ in _ = event.drain() }
-  }
-
-  func take() -> Letter? {
-    guard hasLetters else { return nil }
-    waiting.subtract(1, ordering: .relaxed)
-    return letters.withLock { $0.popLast() }
-  }
-}
-
 final class Helpers: Sendable {
   private struct Work {
     var job: PlainJob
@@ -61,7 +18,7 @@ final class Helpers: Sendable {
     var health: MemoryHealth?
 
     func post(_ error: Errno?) {
-      mailbox.post(Mailbox.Letter(slot: slot, error: error))
+      mailbox.post(slot, error)
     }
   }
 
@@ -87,7 +44,7 @@ final class Helpers: Sendable {
   /// Hands a job over; its result comes to the mailbox with the slot's number.
   /// - Parameter health: of the memory that the job's chain lies in.
   func begin(_ job: PlainJob, slot: Int, for mailbox: Mailbox, _ health: MemoryHealth?) {
-    let needsThread = state.withLock(wakes: true) { state in
+    let needsThread = state.withLock(waking: .one) { state in
       state.queue.append(Work(job: job, slot: slot, mailbox: mailbox, health: health))
       guard state.idle < state.queue.count - state.first, state.threads < most else { return false }
       state.threads += 1
@@ -137,15 +94,16 @@ final class Helpers: Sendable {
 
   /// Waits for a job; nil when it is time to end.
   private static func next(_ state: Monitor<State>) -> Work? {
-    state.withLock { $0.idle += 1 }
+    var isIdle = false
     let work: Work?? = state.wait { state in
-      if let work = take(&state) {
-        state.idle -= 1
-        return .some(.some(work))
+      let work = take(&state)
+      if work == nil, !state.ending {
+        if !isIdle { state.idle += 1 }
+        isIdle = true
+        return nil
       }
-      guard state.ending else { return nil }
-      state.idle -= 1
-      return .some(.none)
+      if isIdle { state.idle -= 1 }
+      return .some(work)
     }
     return work ?? nil
   }
@@ -165,6 +123,6 @@ final class Helpers: Sendable {
   }
 
   deinit {
-    state.withLock(wakes: true) { $0.ending = true }
+    state.withLock(waking: .all) { $0.ending = true }
   }
 }

@@ -7,12 +7,14 @@
 public import Linux
 internal import Wire
 
-/// An open image. Holds nothing that changes but the file itself.
+/// An open image, or nothing in the place of one. Holds nothing that changes but the file itself.
 public final class Image: Sendable {
   public let descriptor: SharedDescriptor
   public let path: String
   /// A block device, not a regular file.
   public let isDevice: Bool
+  /// Of a volume of nothing: its size. Reads leave the guest's memory as it is, and what is written is forgotten.
+  let nothingByteCount: UInt64?
   public let isReadOnly: Bool
   /// Requests bypass the page cache.
   public let isDirect: Bool
@@ -38,6 +40,32 @@ public final class Image: Sendable {
   }
 
   var file: File { descriptor.file }
+
+  public var isNothing: Bool { nothingByteCount != nil }
+
+  /// Nothing, to measure all but the reading and writing. There is a descriptor because every volume has one.
+  public init(nothingOf byteCount: UInt64, readOnly: Bool) throws(VolumeError) {
+    guard byteCount > 0, byteCount % 512 == 0 else {
+      throw VolumeError("a volume of nothing cannot have \(byteCount) bytes; give a multiple of 512")
+    }
+    do {
+      descriptor = SharedDescriptor(try Path("/dev/null").open(flags: OpenFlags.readWrite))
+    } catch {
+      throw VolumeError("/dev/null cannot be opened (\(error.message)); check that /dev is mounted")
+    }
+    path = "null"
+    isDevice = false
+    nothingByteCount = byteCount
+    isReadOnly = readOnly
+    isDirect = false
+    alignment = DirectAlignment(memory: 1, offset: 1)
+    topology = Topology(logicalBlock: 512, physicalBlock: 4096, minimumIO: 4096, optimalIO: 0)
+    isInMemory = true
+    readsWithoutWaiting = true
+    canDiscard = !readOnly
+    canErase = false
+    identity = byteCount
+  }
 
   /// Opens the image: the one way in which any image of any volume is opened.
   public convenience init(path: String, readOnly: Bool, direct: DirectIO) throws(VolumeError) {
@@ -74,6 +102,7 @@ public final class Image: Sendable {
     self.descriptor = descriptor
     self.path = path
     self.isDevice = isDevice
+    nothingByteCount = nil
     isReadOnly = readOnly
     self.isDirect = isDirect
     alignment = isDirect ? try Image.directAlignment(file, path) : DirectAlignment(memory: 1, offset: 1)
@@ -92,11 +121,18 @@ public final class Image: Sendable {
 
   /// Size in bytes as it is now.
   func byteCount() throws(Errno) -> UInt64 {
-    isDevice ? try file.deviceSize() : try file.status().size
+    if let nothingByteCount { return nothingByteCount }
+    return isDevice ? try file.deviceSize() : try file.status().size
+  }
+
+  /// What was written is safe from a power cut.
+  func sync() throws(Errno) {
+    if !isNothing { try file.sync(dataOnly: true) }
   }
 
   /// Makes a file larger, and never smaller; the space is given when it is written to.
   func grow(to wanted: UInt64) throws(VolumeError) {
+    if isNothing { throw VolumeError("a volume of nothing keeps its size; start another one with another --size") }
     if isDevice {
       throw VolumeError("'\(path)' is a block device; resize it by its own means, then ask without a size")
     }

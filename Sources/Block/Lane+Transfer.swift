@@ -143,13 +143,24 @@ extension LaneCore {
         count &+= 1
         completed(Int(completion.token), completion.result, &queue)
       }
-    } else if mailbox.hasLetters {
-      mailbox.drain()
+    } else {
+      mailbox.takeBackSignal()
     }
-    while let letter = mailbox.take() {
+    if mailbox.hasLetters {
       if count == 0 { turnedAt = statistics.time }
-      count &+= 1
+      count &+= reapLetters(&queue)
+    }
+    return count
+  }
+
+  /// The helpers' answers.
+  @inline(never)
+  private mutating func reapLetters(_ queue: inout Virtqueue) -> Int {
+    var count = 0
+    var slot = mailbox.takeAll()
+    while let letter = mailbox.letter(&slot) {
       if let error = letter.error { fail(letter.slot, error, &queue) } else { finish(letter.slot, .ok, &queue) }
+      count += 1
     }
     return count
   }

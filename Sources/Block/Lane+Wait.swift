@@ -58,7 +58,11 @@ extension LaneCore {
 
   /// A look at the ring costs less than a sleep. But the kernel finishes direct writes in a thread that may want this
   /// very processor, so with these the looking stays short.
-  var lookNanoseconds: Int64 { inFlight == held.count ? 0 : writesInFlight > 0 ? 10_000 : 100_000 }
+  /// Helpers want it too.
+  var lookNanoseconds: Int64 {
+    if inFlight == held.count || !hasRing { return 0 }
+    return writesInFlight > 0 ? 10_000 : 100_000
+  }
 
   /// Prepares one operation; hands over what is prepared when the ring is full.
   @inline(__always)

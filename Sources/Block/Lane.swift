@@ -30,7 +30,7 @@ final class Lane: @unchecked Sendable {
     let statistics = LaneStatistics(measuresLatency: volume.options.measuresLatency)
     self.statistics = statistics
     core = LaneCore(
-      volume, helpers: helpers, ring: ring, mailbox: try Mailbox(capacity: 64), statistics: statistics)
+      volume, helpers: helpers, ring: ring, mailbox: try Mailbox(), statistics: statistics)
   }
 }
 
@@ -46,12 +46,15 @@ struct LaneCore: ~Copyable {
   /// Pieces of bounce memory, and their size: how many unaligned requests are under way at once.
   static let bounceCount = 64
   static let bounceByteCount = 64 << 10
+  /// Pieces of registered guest memory: regions, and each GiB of a large one.
+  static let memorySlotCount = 1024
   /// Lists of ranges that are being worked on at once; they may take long, and what bounces does not wait for them.
   static let rangeListCount = 64
   static let rangeListByteCount = Volume.mostRanges * BlockRange.byteCount
 
   let volume: Volume
   let image: Image
+  let isNothing: Bool
   /// Nil where nothing is limited.
   let limiter: VolumeLimiter?
   let helpers: Helpers
@@ -91,12 +94,15 @@ struct LaneCore: ~Copyable {
   /// Of the memory that the queue's chains lie in.
   var health: MemoryHealth?
   var polls = StandingPolls()
+  /// What the ring has registered of the guest's memory lies in this.
+  var registered: GuestMemory?
 
   init(
     _ volume: Volume, helpers: Helpers, ring: consuming Ring?, mailbox: Mailbox, statistics: LaneStatistics
   ) {
     self.volume = volume
     image = volume.image
+    isNothing = image.isNothing
     limiter = volume.limiter
     self.helpers = helpers
     self.mailbox = mailbox
@@ -106,19 +112,21 @@ struct LaneCore: ~Copyable {
   }
 
   /// What a lane's ring may do. The image is the only registered file.
-  static func ringPlan(_ image: Image) -> RingPlan {
+  static func ringPlan(_ image: Image, _ pinned: PinnedMemory) -> RingPlan {
     var plan = RingPlan(
       capacity: ringCapacity,
       operations: [.read, .write, .readVectored, .writeVectored, .sync, .poll, .endPoll])
     plan.completionCapacity = completionCapacity
     plan.files = [image.file]
     plan.isCooperative = true
+    if pinned != .off { plan.memorySlotCount = memorySlotCount }
     return plan
   }
 
   /// The queue is about to run; nothing is in flight.
   mutating func prepare(_ queue: inout Virtqueue) {
     health = queue.memoryHealth
+    if volume.options.pinnedMemory != .off, registered !== queue.memory { register(queue.memory) }
     let count = min(Int(queue.size), LaneCore.mostInFlight)
     guard slots.count < count || free.count == 0 else { return }
     slots = Table(count: count) { _ in Slot() }

@@ -56,7 +56,7 @@ struct PlainTransfer: ~Copyable {
     switch job.kind {
     case .read: try read(job, volume)
     case .write: try write(job, volume, health)
-    case .flush: try volume.image.file.sync(dataOnly: true)
+    case .flush: try volume.image.sync()
     case .discard, .writeZeroes, .erase: return try change(&job, volume)
     }
     return true
@@ -183,7 +183,7 @@ struct PlainTransfer: ~Copyable {
       if Clock.monotonic >= end, job.doneRanges < count { return false }
     }
     // A write that is safe when it is answered: so is this.
-    if job.kind == .writeZeroes, volume.writesThrough { try volume.image.file.sync(dataOnly: true) }
+    if job.kind == .writeZeroes, volume.writesThrough { try volume.image.sync() }
     return true
   }
 

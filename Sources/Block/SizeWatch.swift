@@ -39,7 +39,7 @@ final class SizeWatch: Sendable {
   }
 
   func stop() {
-    current.withLock(wakes: true) { $0 = 0 }
+    current.withLock(waking: .all) { $0 = 0 }
   }
 
   private static func run(_ volume: Volume, _ current: Monitor<UInt64>, _ number: UInt64) {

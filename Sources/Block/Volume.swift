@@ -94,6 +94,13 @@ final class Volume: Sendable {
     report("\(what) of the image '\(image.path)' failed: \(error.message)")
   }
 
+  func reportUnpinned(_ error: Errno) {
+    guard reports.admit() else { return }
+    report(
+      "guest memory cannot be pinned (\(error.message)); raise the limit of locked memory (LimitMEMLOCK= in a systemd "
+        + "unit, ulimit -l), or leave out --pin-memory")
+  }
+
   // MARK: Features and configuration
 
   var features: VirtioFeatures {
@@ -164,7 +171,7 @@ final class Volume: Sendable {
     throughNow.store(!writesBack, ordering: .relaxed)
     if writesBack { return true }
     do throws(Errno) {
-      try image.file.sync(dataOnly: true)
+      try image.sync()
       return true
     } catch {
       report("a flush", error)

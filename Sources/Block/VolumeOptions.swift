@@ -29,6 +29,15 @@ public enum CacheMode: String, Sendable, CaseIterable {
   case lax = "unsafe"
 }
 
+/// What of the guest's memory is registered with io_uring and so stays in the host's memory.
+public enum PinnedMemory: String, Sendable, CaseIterable {
+  case off
+  /// What lies in huge pages, which the host cannot page out anyway.
+  case huge
+  /// All of it, touched or not.
+  case on
+}
+
 /// What is served, and how.
 public struct VolumeOptions: Sendable {
   /// For logs.
@@ -42,6 +51,7 @@ public struct VolumeOptions: Sendable {
   public var direct = DirectIO.off
   public var engine = EngineChoice.auto
   public var cache = CacheMode.writeback
+  public var pinnedMemory = PinnedMemory.off
   /// Logical block size in bytes; nil is the device's, or 512 for a file.
   public var blockByteCount: Int?
   /// What the guest may use of the host; all queues together.

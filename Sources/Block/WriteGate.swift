@@ -30,7 +30,7 @@ final class WriteGate: Sendable {
   }
 
   func endWhole(_ range: Range<Int64>) {
-    state.withLock(wakes: true) { state in
+    state.withLock(waking: .all) { state in
       guard let index = state.whole.firstIndex(of: range) else { preconditionFailure("a write ended twice") }
       state.whole.swapAt(index, state.whole.count - 1)
       state.whole.removeLast()
@@ -50,7 +50,7 @@ final class WriteGate: Sendable {
         && !state.partial.contains { $0.number < number && $0.range.overlaps(range) }
       return isFree ? () : nil
     }
-    defer { state.withLock(wakes: true) { $0.partial.removeAll { $0.number == number } } }
+    defer { state.withLock(waking: .all) { $0.partial.removeAll { $0.number == number } } }
     return body()
   }
 }

@@ -88,4 +88,5 @@ void clinux_monitor_wait(struct clinux_monitor *monitor, int64_t timeout_ns) {
   pthread_cond_timedwait(&monitor->condition, &monitor->mutex, &until);
 }
 
+void clinux_monitor_signal(struct clinux_monitor *monitor) { pthread_cond_signal(&monitor->condition); }
 void clinux_monitor_signal_all(struct clinux_monitor *monitor) { pthread_cond_broadcast(&monitor->condition); }

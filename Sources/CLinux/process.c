@@ -113,6 +113,13 @@ int clinux_set_nofile(uint64_t soft, uint64_t hard) {
   RESULT(setrlimit(RLIMIT_NOFILE, &r));
 }
 
+void clinux_raise_memlock(void) {
+  struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+  if (setrlimit(RLIMIT_MEMLOCK, &none) == 0 || getrlimit(RLIMIT_MEMLOCK, &none) != 0) return;
+  none.rlim_cur = none.rlim_max;
+  setrlimit(RLIMIT_MEMLOCK, &none);
+}
+
 int clinux_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
   RESULT(mount(source, target, type, flags, data));
 }

@@ -78,7 +78,7 @@ final class Worker: @unchecked Sendable {
       served += 1
       serve(&chain, &queue)
       // One at a time is a guest that waits for each answer: tell it now. A queue with more work waits for the batch.
-      if !queue.hasWork {
+      if !queue.seesWork() {
         handOverGroup(&queue)
         queue.flush()
       } else if served & 3 == 0, case let now = Clock.monotonic, now - batchStart > Worker.batchNanoseconds {
@@ -107,7 +107,7 @@ final class Worker: @unchecked Sendable {
     if Worker.mayBlock(request.header.operation) {
       handOver(&queue)
       queue.flush()
-      if beginSlowCall(request, &chain, others: queue.hasWork) {
+      if beginSlowCall(request, &chain, others: queue.seesWork()) {
         turnedAt = statistics.time
         return
       }

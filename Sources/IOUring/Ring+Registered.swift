@@ -17,18 +17,23 @@ extension Ring {
   ) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
     let (file, position) = (Int32(truncatingIfNeeded: index), UInt64(bitPattern: offset))
+    let memory = registered.number(of: segments)
     if segments.count == 1 {
       // One buffer spares the kernel the import of a vector.
       let segment = segments[0]
-      unsafe io_uring_prep_read(entry, file, segment.base, UInt32(truncatingIfNeeded: segment.count), position)
-      unsafe entry.pointee.rw_flags = flags
+      let count = UInt32(truncatingIfNeeded: segment.count)
+      if let memory {
+        unsafe io_uring_prep_read_fixed(entry, file, segment.base, count, position, Int32(memory))
+      } else {
+        unsafe io_uring_prep_read(entry, file, segment.base, count, position)
+      }
     } else {
       unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_readv2(entry, file, vectors, UInt32(segments.count), position, flags)
+        unsafe io_uring_prep_readv2(entry, file, vectors, UInt32(segments.count), position, 0)
       }
+      if let memory { unsafe useRegistered(memory, UInt8(MARTLET_OP_READV_FIXED), entry) }
     }
-    unsafe entry.pointee.flags = Ring.fixedFile
-    unsafe entry.pointee.user_data = token
+    unsafe finish(entry, flags, token)
     return true
   }
 
@@ -39,18 +44,38 @@ extension Ring {
   ) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
     let (file, position) = (Int32(truncatingIfNeeded: index), UInt64(bitPattern: offset))
+    let memory = registered.number(of: segments)
     if segments.count == 1 {
       let segment = segments[0]
-      unsafe io_uring_prep_write(entry, file, segment.base, UInt32(truncatingIfNeeded: segment.count), position)
-      unsafe entry.pointee.rw_flags = flags
+      let count = UInt32(truncatingIfNeeded: segment.count)
+      if let memory {
+        unsafe io_uring_prep_write_fixed(entry, file, segment.base, count, position, Int32(memory))
+      } else {
+        unsafe io_uring_prep_write(entry, file, segment.base, count, position)
+      }
     } else {
       unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_writev2(entry, file, vectors, UInt32(segments.count), position, flags)
+        unsafe io_uring_prep_writev2(entry, file, vectors, UInt32(segments.count), position, 0)
       }
+      if let memory { unsafe useRegistered(memory, UInt8(MARTLET_OP_WRITEV_FIXED), entry) }
     }
+    unsafe finish(entry, flags, token)
+    return true
+  }
+
+  /// Makes a vectored operation one on registered memory, where the kernel has these.
+  @inline(__always)
+  private func useRegistered(_ memory: UInt16, _ code: UInt8, _ entry: UnsafeMutablePointer<io_uring_sqe>) {
+    if !takesRegisteredVectors { return }
+    unsafe entry.pointee.opcode = code
+    unsafe entry.pointee.buf_index = memory
+  }
+
+  @inline(__always)
+  private func finish(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ flags: Int32, _ token: UInt64) {
+    unsafe entry.pointee.rw_flags = flags
     unsafe entry.pointee.flags = Ring.fixedFile
     unsafe entry.pointee.user_data = token
-    return true
   }
 
   /// Prepares a read into, or a write from, one run of memory.
@@ -65,9 +90,7 @@ extension Ring {
     } else {
       unsafe io_uring_prep_read(entry, file, segment.base, count, position)
     }
-    unsafe entry.pointee.rw_flags = flags
-    unsafe entry.pointee.flags = Ring.fixedFile
-    unsafe entry.pointee.user_data = token
+    unsafe finish(entry, flags, token)
     return true
   }
 

@@ -56,6 +56,8 @@ public struct RingPlan: Sendable {
   public var operations: [RingOperation]
   /// Files that operations name by their index here, which spares the kernel the look-up.
   public var files: [File] = []
+  /// Pieces of memory, of a GiB at most, that may be registered with the ring at once (Linux 5.19).
+  public var memorySlotCount = 0
   /// Completions are finished when the owner enters the kernel the next time instead of interrupting it (Linux 5.19);
   /// `hasNews` tells that there are some.
   public var isCooperative = false
@@ -81,6 +83,9 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   let ring: UnsafeMutablePointer<io_uring>
   /// Most operations prepared before a `submit`.
   public let capacity: Int
+  var registered: RegisteredMemory
+  /// Of registered memory several segments can be read or written at once.
+  let takesRegisteredVectors: Bool
 
   /// A ring of `capacity` entries (a power of two) that can read and write files and do nothing else.
   public init(capacity: Int) throws(Errno) {
@@ -93,6 +98,8 @@ public struct Ring: ~Copyable, @unchecked Sendable {
     // A value that is whole when its init throws is destroyed, so nothing is assigned before all has gone well.
     unsafe ring = try Ring.make(plan)
     capacity = plan.capacity
+    registered = RegisteredMemory(slotCount: plan.memorySlotCount)
+    takesRegisteredVectors = plan.memorySlotCount > 0 && Ring.memoryOperations.count == 4
   }
 
   private static func make(_ plan: RingPlan) throws(Errno) -> UnsafeMutablePointer<io_uring> {
@@ -142,6 +149,10 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       let result = unsafe io_uring_register_files(ring, plan.files.map { $0.raw }, UInt32(plan.files.count))
       if result < 0 { return result }
     }
+    if plan.memorySlotCount > 0 {
+      let result = unsafe io_uring_register_buffers_sparse(ring, UInt32(plan.memorySlotCount))
+      if result < 0 { return result }
+    }
     var rules = plan.operations.map { operation in
       var rule = io_uring_restriction()
       rule.opcode = UInt16(IORING_RESTRICTION_SQE_OP)
@@ -152,6 +163,18 @@ public struct Ring: ~Copyable, @unchecked Sendable {
       var rule = io_uring_restriction()
       rule.opcode = UInt16(IORING_RESTRICTION_SQE_FLAGS_ALLOWED)
       rule.sqe_flags = Ring.fixedFile
+      rules.append(rule)
+    }
+    if plan.memorySlotCount > 0 {
+      for code in memoryOperations {
+        var rule = io_uring_restriction()
+        rule.opcode = UInt16(IORING_RESTRICTION_SQE_OP)
+        rule.sqe_op = code
+        rules.append(rule)
+      }
+      var rule = io_uring_restriction()
+      rule.opcode = UInt16(IORING_RESTRICTION_REGISTER_OP)
+      rule.register_op = UInt8(IORING_REGISTER_BUFFERS_UPDATE)
       rules.append(rule)
     }
     // By the bare call: liburing 2.3 declares its functions for these two and does not export them.

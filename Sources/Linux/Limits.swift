@@ -34,3 +34,11 @@ public struct DescriptorLimit: Equatable, Sendable {
     return UInt64(text.split(whereSeparator: { $0 == "\n" || $0 == " " }).first ?? "") ?? 1_048_576
   }
 }
+
+/// How much memory the process may lock (RLIMIT_MEMLOCK), which counts what is registered with io_uring.
+public enum MemoryLimit {
+  /// Takes the limit away, or raises it as far as it goes without CAP_SYS_RESOURCE.
+  public static func raiseToMost() {
+    clinux_raise_memlock()
+  }
+}

@@ -9,6 +9,13 @@ internal import CLinux
 /// Sendable because the state is reached under the lock only.
 @safe
 public final class Monitor<State>: @unchecked Sendable {
+  /// Of the threads that wait, those that look at a changed state again.
+  public enum Woken: Sendable {
+    case nobody
+    case one
+    case all
+  }
+
   private let raw: OpaquePointer
   private var state: State
 
@@ -22,12 +29,17 @@ public final class Monitor<State>: @unchecked Sendable {
     unsafe clinux_monitor_destroy(raw)
   }
 
-  /// Changes or reads the state. Threads that wait look at it again when `wakes` is true.
-  public func withLock<Result>(wakes: Bool = false, _ body: (inout State) -> Result) -> Result {
+  /// Changes or reads the state, and wakes threads that wait; where none does, that costs no system call.
+  public func withLock<Result>(waking woken: Woken = .nobody, _ body: (inout State) -> Result) -> Result {
     unsafe clinux_monitor_lock(raw)
     defer {
-      if wakes { unsafe clinux_monitor_signal_all(raw) }
+      // Not under the lock, where who wakes up would wait again.
       unsafe clinux_monitor_unlock(raw)
+      switch woken {
+      case .nobody: break
+      case .one: unsafe clinux_monitor_signal(raw)
+      case .all: unsafe clinux_monitor_signal_all(raw)
+      }
     }
     return body(&state)
   }

@@ -32,6 +32,8 @@ struct FileRange {
   /// Where the range starts in the mapping, and its length.
   let offset: Int
   let byteCount: Int
+  /// Lies in huge pages.
+  let isHuge: Bool
 
   /// Exactly the range.
   var memory: Segment { mapping.segment.dropFirst(offset).prefix(byteCount) }
@@ -59,6 +61,7 @@ struct FileRange {
     }
     self.offset = Int(offset - start)
     self.byteCount = Int(byteCount)
+    isHuge = page > FileRange.pageSize
   }
 
   private static func pageSize(of file: File) throws(RangeRefusal) -> UInt64 {

@@ -90,7 +90,8 @@ struct MemoryTable {
       let range = try FileRange(
         descriptor.file, offset: wire.mmapOffset, byteCount: wire.size, alarm: alarm)
       return Virtio.MemoryRegion(
-        guestAddress: wire.guestAddress, userAddress: wire.userAddress, memory: range.memory, owner: range.mapping)
+        guestAddress: wire.guestAddress, userAddress: wire.userAddress, memory: range.memory, isHuge: range.isHuge,
+        owner: range.mapping)
     } catch {
       throw .range(error)
     }

@@ -266,7 +266,7 @@ final class QueueRunner: Sendable {
       worked = true
       // A device with requests in flight also serves what it took earlier.
       counters.chains.add(Int(queue.takenCount &- before), ordering: .relaxed)
-    } while queue.hasWork
+    } while queue.seesWork()
     return worked
   }
 
@@ -303,7 +303,7 @@ final class QueueRunner: Sendable {
 
   @inline(__always)
   private func hasWork(_ queue: inout Virtqueue, _ orCompletion: Bool) -> Bool {
-    queue.hasWork || (orCompletion && device.hasCompletions(at: plan.index))
+    queue.seesWork() || (orCompletion && device.hasCompletions(at: plan.index))
   }
 
   /// Sleeping until the driver kicks or the control thread wants something.

@@ -48,15 +48,18 @@ public struct MemoryRegion {
   /// Size in bytes and where it is mapped.
   let host: UnsafeMutableRawPointer
   public let byteCount: Int
+  /// Lies in huge pages, which are in the host's memory for good.
+  let isHuge: Bool
   /// Keeps the mapping alive.
   let owner: AnyObject
 
   /// - Parameter memory: the mapped bytes of the region; they stay mapped while `owner` lives.
-  public init(guestAddress: UInt64, userAddress: UInt64, memory: Segment, owner: AnyObject) {
+  public init(guestAddress: UInt64, userAddress: UInt64, memory: Segment, isHuge: Bool = false, owner: AnyObject) {
     self.guestAddress = guestAddress
     self.userAddress = userAddress
     unsafe host = memory.base
     byteCount = memory.count
+    self.isHuge = isHuge
     self.owner = owner
   }
 }
@@ -176,6 +179,12 @@ public final class GuestMemory: @unchecked Sendable {
 
   deinit {
     unsafe entries.deallocate()
+  }
+
+  /// All of it, or what lies in huge pages: for a device that registers it with the host's kernel. It stays mapped
+  /// while this object lives.
+  public func runs(onlyHuge: Bool) -> [Segment] {
+    regions.filter { $0.isHuge || !onlyHuge }.map { unsafe Segment(base: $0.host, count: $0.byteCount) }
   }
 
   /// Number of regions.

@@ -153,6 +153,9 @@ public struct Virtqueue: ~Copyable {
   @inline(__always)
   public var hasWork: Bool { (isPacked ? packed.hasWork : ring.hasWork) || hasResubmits }
 
+  /// The same for whoever looks again and again. Mutating for the reason that `SplitQueue.read` gives.
+  public mutating func seesWork() -> Bool { (isPacked ? packed.hasWork : ring.hasWork) || hasResubmits }
+
   /// Chains that a predecessor left in flight and that were not taken yet.
   public var leftCount: Int { resubmit.count }
 

@@ -11,4 +11,7 @@ enum BlockCalls {
     // The rings exist and are restricted before the filter is loaded.
     "io_uring_enter",
   ]
+
+  /// A ring's restrictions leave of it what replaces registered memory.
+  static let forPinning = ["io_uring_register"]
 }

@@ -13,7 +13,7 @@ struct ImageFlags: ParsableArguments {
   @Flag(help: "Make the image if there is none; an existing one is never touched. Needs --size.")
   var create = false
 
-  @Option(help: ArgumentHelp("Size of an image that is made, with its unit: 512M, 20G.", valueName: "size"))
+  @Option(help: ArgumentHelp("Size of an image that is made, or of nothing: 512M, 20G.", valueName: "size"))
   var size: String?
 
   @Option(
@@ -34,7 +34,10 @@ struct ImageFlags: ParsableArguments {
   @Flag(help: "Give an image that is made all of its disk space at once.")
   var preallocate = false
 
-  @Option(help: ArgumentHelp("How the image's bytes are to be read: raw. It is never guessed.", valueName: "format"))
+  @Option(
+    help: ArgumentHelp(
+      "How the image's bytes are to be read: raw. It is never guessed. null has no image: for measuring; needs --size.",
+      valueName: "format"))
   var format = "raw"
 
   @Option(
@@ -71,10 +74,26 @@ struct ImageWishes {
     locks = flags.locking == .on
   }
 
+  /// The size of a volume of nothing (--format null); nil where there is an image.
+  func nothingByteCount() throws(HumanError) -> UInt64? {
+    do throws(ImageError) {
+      guard case .null = try ImageFormat(parsing: format) else { return nil }
+      if creates || fileSystem != nil || label != nil || !makeArguments.isEmpty || isPreallocated {
+        throw .usage("--format null makes no image; leave out --create and what says how")
+      }
+      guard let size else { throw .usage("--format null needs to know how large; add --size, such as --size 10G") }
+      let byteCount = try ByteSize.parse(size, for: "--size")
+      guard byteCount % 512 == 0 else { throw .usage("--size \(size) is no multiple of 512 bytes; round it up") }
+      return UInt64(byteCount)
+    } catch {
+      throw HumanError(error)
+    }
+  }
+
   /// The recipe for a missing image; nil where none is to be made. Also says what is wrong with the wishes.
   func recipe() throws(HumanError) -> ImageRecipe? {
+    if try nothingByteCount() != nil { return nil }
     do throws(ImageError) {
-      _ = try ImageFormat(parsing: format)
       guard creates else {
         if size != nil || fileSystem != nil || label != nil || !makeArguments.isEmpty || isPreallocated {
           throw .usage(
@@ -106,7 +125,7 @@ struct ImageWishes {
 
   /// Locks the open image; the lock lives as long as the descriptor that is served from.
   func lock(_ image: Image) throws(HumanError) {
-    if !locks { return }
+    if !locks || image.isNothing { return }
     do throws(ImageError) {
       try ImageLock.take(image.descriptor.file, for: image.isReadOnly ? .read : .write, path: Path(image.path))
     } catch {

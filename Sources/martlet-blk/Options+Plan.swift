@@ -17,6 +17,7 @@ extension Options {
     template.options.direct = volume.direct
     template.options.cache = volume.cache
     template.options.engine = volume.engine
+    template.options.pinnedMemory = volume.pinnedMemory
     try template.set(queues: volume.queues, in: "--num-queues")
     try template.set(queueSize: volume.queueSize, in: "--queue-size")
     if let blockSize = volume.blockSize { try template.set(blockSize: blockSize, in: "--block-size") }
@@ -40,6 +41,10 @@ extension Options {
       program: Options.program, services: zip(volumes, images).map { $0.service($1) }, common: common,
       onDisconnect: .relisten)
     plan.systemCalls = BlockCalls.all
+    if volumes.contains(where: { $0.options.pinnedMemory != .off }) {
+      plan.systemCalls += BlockCalls.forPinning
+      MemoryLimit.raiseToMost()
+    }
     plan.openFiles = images.map { $0.descriptor }
     plan.reloadsOnHangUp = true
     return plan
@@ -47,7 +52,10 @@ extension Options {
 
   /// QEMU's way: one file, one socket.
   private func single(_ template: VolumePlan) throws(HumanError) -> VolumePlan {
-    guard what.file != nil else { throw .usage("nothing to serve; give --blk-file an image, or --volume") }
+    let isNothing = try template.wishes.nothingByteCount() != nil
+    guard what.file != nil || isNothing else {
+      throw .usage("nothing to serve; give --blk-file an image, or --volume")
+    }
     try template.listener.check()
     return template
   }
@@ -88,7 +96,10 @@ extension Options {
         }
       }
     }
-    guard !volume.image.isEmpty else { throw .usage("--volume '\(list)' has no image; add image=PATH") }
+    let isNothing = try volume.wishes.nothingByteCount() != nil
+    guard !volume.image.isEmpty || isNothing else {
+      throw .usage("--volume '\(list)' has no image; add image=PATH")
+    }
     guard listener != nil || ListenerSource.arePassed else {
       throw .usage("--volume '\(list)' has no socket; add socket=PATH")
     }

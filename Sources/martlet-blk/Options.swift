@@ -20,6 +20,10 @@ extension CacheMode: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
 }
 
+extension PinnedMemory: ExpressibleByArgument {
+  public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}
+
 struct Options: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martlet-blk",
@@ -117,6 +121,15 @@ struct VolumeFlags: ParsableArguments {
     help: ArgumentHelp(
       "Who reads and writes: io_uring, threads, or auto: io_uring where it is allowed.", valueName: "how"))
   var engine = EngineChoice.auto
+
+  @Option(
+    name: .customLong("pin-memory"),
+    help: ArgumentHelp(
+      """
+      Register the guest's memory with io_uring, which spares work for each request and keeps all of it in the host's \
+      memory: off, huge (what lies in huge pages) or on. Not with ballooning.
+      """, valueName: "what"))
+  var pinnedMemory = PinnedMemory.off
 
   @Option(
     name: .customLong("block-size"),

@@ -23,6 +23,7 @@ struct VolumePlan {
     case ("direct", _): options.direct = try choose(value ?? "on", name)
     case ("cache", _): options.cache = try choose(value, name)
     case ("engine", _): options.engine = try choose(value, name)
+    case ("pin-memory", _): options.pinnedMemory = try choose(value, name)
     case ("num-queues", let text?):
       guard let count = QueueCount(argument: text) else {
         throw .usage("num-queues in --volume needs a number or nproc, not '\(text)'")
@@ -109,6 +110,10 @@ struct VolumePlan {
 
   /// What follows from the options seen together.
   mutating func finish() throws(HumanError) {
+    if try wishes.nothingByteCount() != nil {
+      guard image.isEmpty else { throw .usage("--format null has no image; leave out '\(image)'") }
+      image = "null"
+    }
     guard !image.isEmpty else { throw .usage("the image's path is empty; give --blk-file a path") }
     if options.name.isEmpty { options.name = String(image.split(separator: "/").last ?? "volume") }
     if case .passed = listener { listener = .passed(name: options.name) }
@@ -123,7 +128,9 @@ struct VolumePlan {
   func openImage() throws(HumanError) -> Image {
     try wishes.makeIfMissing(image)
     let opened: Image
+    let nothingByteCount = try wishes.nothingByteCount()
     do throws(VolumeError) {
+      if let nothingByteCount { return try Image(nothingOf: nothingByteCount, readOnly: options.readOnly) }
       opened = try Image(path: image, readOnly: options.readOnly, direct: options.direct)
     } catch {
       throw .failure(error.message)
@@ -149,6 +156,7 @@ struct VolumePlan {
   /// For --dry-run.
   var description: String {
     let block = options.blockByteCount.map { "\($0)" } ?? "automatic"
+    let pinning = options.pinnedMemory == .off ? "" : ", pinned memory \(options.pinnedMemory.rawValue)"
     let limits = [
       ("iops", options.limits.requestsPerSecond), ("iops-burst", options.limits.requestBurst),
       ("bandwidth", options.limits.bytesPerSecond), ("bandwidth-burst", options.limits.byteBurst),
@@ -156,6 +164,6 @@ struct VolumePlan {
     return "volume: \(options.name), image \(image), serial \(options.serial ?? "automatic"), "
       + "\(options.readOnly ? "read-only" : "read-write"), queues \(options.queueCount), "
       + "queue size \(options.queueSize), direct \(options.direct.rawValue), cache \(options.cache.rawValue), "
-      + "engine \(options.engine.rawValue), block size \(block)\(limits.joined())\n"
+      + "engine \(options.engine.rawValue), block size \(block)\(pinning)\(limits.joined())\n"
   }
 }

@@ -18,7 +18,7 @@ func serve(
   if let refusal = device.ringRefusal {
     surroundings.warn("io_uring cannot be used (\(refusal.message)): threads do its work, which costs more")
   }
-  if options.direct == .prefer, !image.isDirect {
+  if options.direct == .prefer, !image.isDirect, !image.isNothing {
     surroundings.warn(
       "'\(image.path)' cannot be written directly (its file system has no direct I/O, or its size is no multiple of "
         + "the blocks): requests go through the page cache")

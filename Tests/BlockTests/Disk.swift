@@ -21,17 +21,20 @@ struct Way: Sendable, CustomTestStringConvertible {
   let directory: String
   let direct: DirectIO
   let engine: EngineChoice
+  var pinned = PinnedMemory.off
   let testDescription: String
 
   static let ringBuffered = Way(directory: "/var/tmp", direct: .off, engine: .auto, testDescription: "ring, cached")
   static let ringDirect = Way(directory: "/var/tmp", direct: .on, engine: .auto, testDescription: "ring, direct")
+  static let ringPinned = Way(
+    directory: "/var/tmp", direct: .on, engine: .auto, pinned: .on, testDescription: "ring, direct, pinned memory")
   static let threadsBuffered = Way(
     directory: "/var/tmp", direct: .off, engine: .threads, testDescription: "threads, cached")
   static let threadsDirect = Way(
     directory: "/var/tmp", direct: .on, engine: .threads, testDescription: "threads, direct")
   static let memory = Way(directory: "/dev/shm", direct: .off, engine: .auto, testDescription: "in memory")
 
-  static let all = [ringBuffered, ringDirect, threadsBuffered, threadsDirect, memory]
+  static let all = [ringBuffered, ringDirect, ringPinned, threadsBuffered, threadsDirect, memory]
 }
 
 /// An image file that goes away with the test.
@@ -153,6 +156,7 @@ final class Disk {
     options.queueSize = queueSize
     options.direct = way.direct
     options.engine = way.engine
+    options.pinnedMemory = way.pinned
     configure(&options)
     let image = try image ?? ImageFile(in: way.directory, byteCount: byteCount, contents: contents)
     backend = try Backend(image, options)

@@ -138,7 +138,9 @@ import Testing
         "--format qcow2 is not served; make a raw image of it with "
           + "'qemu-img convert -f qcow2 -O raw OLD NEW' and give that, or serve it with qemu-storage-daemon")
     ) { try ImageFormat(parsing: "qcow2") }
-    #expect(throws: ImageError.usage("--format cannot be 'auto'; give raw")) { try ImageFormat(parsing: "auto") }
+    #expect(throws: ImageError.usage("--format cannot be 'auto'; give raw, or null for a volume of nothing")) {
+      try ImageFormat(parsing: "auto")
+    }
   }
 
   @Test(

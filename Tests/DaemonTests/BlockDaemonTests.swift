@@ -57,6 +57,11 @@ import Testing
     Row("\(base) --create --size=5", 2, "--size"),
     Row("\(base) --create --size=1M --label=x", 2, "--label needs a file system; add --fs-type"),
     Row("\(base) --format=qcow2", 2, "--format qcow2 is not served"),
+    Row("\(base) --format=null --size=1M", 2, "--format null has no image; leave out '/etc/hostname'"),
+    Row("--socket-path=s --format=null", 2, "--format null needs to know how large; add --size"),
+    Row("--socket-path=s --format=null --size=1000B", 2, "--size 1000B is no multiple of 512 bytes"),
+    Row("--socket-path=s --format=null --size=1M --create", 2, "--format null makes no image"),
+    Row("--volume image=/x,socket=s,format=null,size=1M", 2, "--format null has no image; leave out '/x'"),
     Row("\(base) --locking=maybe", 2, "give one of 'on' and 'off'"),
     Row("--volume image=/x,socket=s,locking=maybe", 2, "locking in --volume cannot be 'maybe'"),
     Row("\(base) --iops=0", 2, "--iops cannot be 0"),
@@ -129,6 +134,8 @@ import Testing
         "block size automatic, iops 7, iops-burst 70\n",
       ]
     ),
+    ("--format null --size 2G --socket-path s", ["service: null, socket s", "volume: null, image null"]),
+    ("--volume format=null,size=2G,socket=s,name=empty", ["volume: empty, image null"]),
     (
       "--volume image=/a,socket=s --queue-size 64 "
         + "--volume image=/c/d,socket=t,read-only,direct,serial=D,num-queues=2,name=data",

@@ -52,7 +52,9 @@ struct BadInputTests {
     Row("bench share --ours /nowhere/at/all --filter getattr", 1, "cannot start /nowhere/at/all"),
     Row("bench rings --ours /bin/false", 1, "martlet-fs ended at its start (1)"),
     Row("bench rings --socket /nowhere/at/all", 1, "nobody listens on /nowhere/at/all"),
-    Row("bench volume --modes quick", 2, "\"quick\" is no mode; give some of direct, cached, tmpfs, null, threads"),
+    Row(
+      "bench volume --modes quick", 2,
+      "\"quick\" is no mode; give some of direct, pinned, cached, tmpfs, null, threads"),
     Row("bench volume --limit fio", 2, "the value 'fio' is invalid for '--limit <name=program>'"),
     Row("bench volume --queues=0", 2, "--queues needs a number from 1 to 8"),
     Row("bench volume --file-mib=4 --ours /nowhere/at/all", 1, "cannot start /nowhere/at/all"),

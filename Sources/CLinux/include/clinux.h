@@ -158,6 +158,8 @@ int64_t clinux_thread_cpu_ns(void);
 // The process.
 int clinux_get_nofile(uint64_t *soft, uint64_t *hard);
 int clinux_set_nofile(uint64_t soft, uint64_t hard);
+// RLIMIT_MEMLOCK: no limit, or the hard one.
+void clinux_raise_memlock(void);
 int clinux_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 int clinux_umount(const char *target, int flags);
 int clinux_pivot_root(const char *new_root, const char *put_old);

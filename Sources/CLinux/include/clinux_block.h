@@ -29,6 +29,8 @@ void clinux_monitor_lock(struct clinux_monitor *monitor);
 void clinux_monitor_unlock(struct clinux_monitor *monitor);
 // Gives the lock up until somebody signals; for ever if `timeout_ns` < 0.
 void clinux_monitor_wait(struct clinux_monitor *monitor, int64_t timeout_ns);
+// One of those who wait, or all of them.
+void clinux_monitor_signal(struct clinux_monitor *monitor);
 void clinux_monitor_signal_all(struct clinux_monitor *monitor);
 
 #endif

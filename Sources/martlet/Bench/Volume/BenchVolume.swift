@@ -13,8 +13,9 @@ struct BenchVolume: ParsableCommand {
       Starts martlet-blk and every --rival on an image each, all with the same bytes, and drives them in turn, \
       request by request, through virtqueues of its own. A rival that is called qemu-storage-daemon gets that \
       program's command line, any other one --socket-path and --blk-file. Modes: direct (O_DIRECT on the disk of \
-      --dir), cached (the page cache, warm), tmpfs (an image in --memory-dir), null (qemu-storage-daemon serves a \
-      device of nothing, ours a warm page cache), threads (as direct, without io_uring). With --socket, a backend \
+      --dir), pinned (the same; ours registers the guest's memory), cached (the page cache, warm), tmpfs (an image in \
+      --memory-dir), null (a device of nothing; a rival that has none serves a warm page cache), threads (as direct, \
+      without io_uring). With --socket, a backend \
       that runs already is measured; it has to serve --file-mib that may be overwritten.
       """)
 
@@ -41,7 +42,9 @@ struct BenchVolume: ParsableCommand {
     name: .customLong("memory-dir"), help: ArgumentHelp("Where to make images in memory.", valueName: "directory"))
   var memoryDirectory = "/dev/shm"
 
-  @Option(name: .customLong("modes"), help: ArgumentHelp("direct, cached, tmpfs, null, threads.", valueName: "list"))
+  @Option(
+    name: .customLong("modes"),
+    help: ArgumentHelp("direct, pinned, cached, tmpfs, null, threads.", valueName: "list"))
   var modes = "direct,cached"
 
   @Option(help: ArgumentHelp("Queues of each device.", valueName: "count"))

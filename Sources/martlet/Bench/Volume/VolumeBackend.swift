@@ -27,9 +27,12 @@ struct VolumeStarter {
     return try RunningBackend(spec, in: folder, number: number) { socket in
       isDaemon
         ? daemonArguments(socket, image, mode)
-        : ["--socket-path=\(socket)", "--blk-file=\(image)"]
+        : ["--socket-path=\(socket)"]
+          + (isMartlet && mode == .null
+            ? ["--format=null", "--size=\(images.byteCount)B"] : ["--blk-file=\(image)"])
           + (isMartlet ? ["--num-queues=\(queues)", "--queue-size=\(VolumeSession.queueSize)"] : [])
           + (isMartlet && mode.isDirect ? ["--direct"] : [])
+          + (isMartlet && mode == .pinned ? ["--pin-memory=on"] : [])
           + (isMartlet && mode == .threads ? ["--engine=threads"] : [])
     }
   }

@@ -7,16 +7,18 @@
 enum VolumeMode: String, CaseIterable {
   /// O_DIRECT on the disk of --dir.
   case direct
+  /// The same, and ours registers the guest's memory with io_uring.
+  case pinned
   /// The page cache, warm.
   case cached
   /// A file in memory (tmpfs).
   case tmpfs
-  /// Rivals that have a device of nothing serve that; the others a warm page cache.
+  /// A device of nothing; rivals that have none serve a warm page cache.
   case null
   /// io_uring forbidden: blocking calls on threads.
   case threads
 
-  var isDirect: Bool { self == .direct || self == .threads }
+  var isDirect: Bool { self == .direct || self == .pinned || self == .threads }
 
   static let names = allCases.map { $0.rawValue }.joined(separator: ", ")
 }
@@ -62,13 +64,14 @@ enum VolumeWorks {
       return Goals()
     }
     if pattern.byteCount == large {
-      return way == .direct && !pattern.writes && work.depth == 32 ? Goals(speed: 1.1, processor: 0.6) : Goals()
+      return [.direct, .pinned].contains(way) && !pattern.writes && work.depth == 32
+        ? Goals(speed: 1.1, processor: 0.6) : Goals()
     }
     if pattern.isUnaligned { return way == .direct && !pattern.writes ? Goals(speed: 2.5) : Goals() }
     switch (way, pattern.writes, work.depth) {
     case (.direct, false, 1): return Goals(speed: 1.4)
-    case (.direct, false, 32): return Goals(processor: 0.75, absoluteCalls: 0.1, reference: 0.85)
-    case (.direct, false, 128): return Goals(processor: 0.75, reference: 0.75)
+    case (.direct, false, 32), (.pinned, false, 32): return Goals(processor: 0.75, absoluteCalls: 0.1, reference: 0.85)
+    case (.direct, false, 128), (.pinned, false, 128): return Goals(processor: 0.75, reference: 0.75)
     case (.direct, true, 32): return Goals(reference: 0.8)
     case (.cached, false, 1), (.null, false, 1): return Goals(speed: 2)
     case (.cached, false, 32): return Goals(speed: 1.5)
@@ -83,6 +86,7 @@ enum VolumeWorks {
   static func belongs(_ work: Work, to mode: BenchMode) -> Bool {
     guard case .data(let pattern) = work.kind, let way = VolumeMode(rawValue: mode.name) else { return false }
     if pattern.isUnaligned { return way == .direct }
+    if way == .pinned { return work.depth >= 32 && work.jobs == 1 }
     if way == .null || way == .threads { return !pattern.writes && pattern.byteCount == small }
     return true
   }
