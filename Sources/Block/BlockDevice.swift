@@ -105,6 +105,7 @@ public final class BlockDevice: Device {
   // MARK: Control thread
 
   public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] {
+    volume.isAskedForConfiguration()
     let bytes = volume.configuration.bytes
     guard offset < bytes.count else { return [] }
     return Array(bytes[offset..<min(offset + byteCount, bytes.count)])
@@ -119,6 +120,14 @@ public final class BlockDevice: Device {
 
   public func accept(_ features: VirtioFeatures) {
     volume.accept(features)
+  }
+
+  public func adoptWord(_ word: LastingWord?) {
+    volume.adopt(word)
+  }
+
+  public func frontendLeft() {
+    volume.frontendLeft()
   }
 
   public func reset() {

@@ -26,13 +26,18 @@ struct PowerLossTests {
     /// The guest has accepted FLUSH, and flushes.
     var flushes = true
     var isSafe = true
-    var testDescription: String { "\(way), cache \(cache)\(flushes ? "" : ", no flush")" }
+    /// The guest has chosen write-through, and was reset then.
+    var chooses = false
+    var testDescription: String {
+      "\(way), cache \(cache)\(flushes ? "" : ", no flush")\(chooses ? ", chosen" : "")"
+    }
   }
 
   static let rows =
     RunningWay.all.map { Row(way: $0) } + RunningWay.all.map { Row(way: $0, cache: "writethrough", flushes: false) }
     + [RunningWay.all[0], RunningWay.all[3]].map { Row(way: $0, flushes: false) }
-    + [Row(way: RunningWay(engine: "auto", direct: "off"), cache: "unsafe", isSafe: false)]
+    + [RunningWay.all[0], RunningWay.all[3]].map { Row(way: $0, flushes: false, chooses: true) }
+    + [Row(way: RunningWay.all[0], cache: "unsafe", isSafe: false)]
 
   @Test(arguments: rows)
   func whatWasFlushedIsOnTheMedium(_ row: Row) throws {
@@ -46,8 +51,14 @@ struct PowerLossTests {
       let volume = try RunningVolume(
         disk.image, row.way.options + ["--cache=\(row.cache)", "--num-queues=2", "--sandbox=none"])
       var features = Disk.everything
-      if !row.flushes { features.remove(.device(BlockFeatureBit.flush)) }
-      let guest = Guest(try volume.attach(queues: 2, features: features), ledger, flushes: row.flushes)
+      if !row.flushes, !row.chooses { features.remove(.device(BlockFeatureBit.flush)) }
+      let driver = try volume.attach(queues: 2, features: features)
+      if row.chooses {
+        try driver.connection.setConfig(offset: 32, bytes: [0], needReply: true)
+        try driver.reset()
+        try driver.start()
+      }
+      let guest = Guest(driver, ledger, flushes: row.flushes)
       let goal = 60 + Int(dice.next() % 200)
       try eventually("it answers: \(volume.log)", seconds: 120) {
         try guest.work(&dice)
