@@ -151,6 +151,8 @@ final class Volume: Sendable {
   /// A driver that cannot flush gets writes that are safe when they are answered (VIRTIO 1.3 section 5.2.6.2; QEMU does
   /// the same).
   func accept(_ features: VirtioFeatures) {
+    // Its queues run next, and nobody has asked for the configuration: it is the driver that chose.
+    choiceIsOld.store(false, ordering: .relaxed)
     accepted.withLock { $0 = features }
     throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
   }
@@ -184,7 +186,7 @@ final class Volume: Sendable {
 
   func reset() {
     // As a driver that can flush finds it.
-    accept(features)
+    throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
     accepted.withLock { $0 = [] }
     host.withLock { $0 = nil }
   }
@@ -221,7 +223,6 @@ final class Volume: Sendable {
   }
 
   func attach(_ newHost: any DeviceHost) {
-    choiceIsOld.store(false, ordering: .relaxed)
     host.withLock { $0 = newHost }
     tellIfUntold(newHost)
   }
