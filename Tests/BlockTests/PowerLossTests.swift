@@ -1,6 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Block
 import BlockProtocol
 import Foundation
 import Frontend
@@ -75,6 +76,25 @@ struct PowerLossTests {
       ledger.lostCount += wrong.count
     }
     if !row.isSafe { #expect(ledger.lostCount > 0, "the disk lost nothing: seed \(seed)") }
+  }
+
+  /// Answered after the driver chose write-through, and begun before it: the driver will not flush it.
+  @Test(arguments: [Way.ringBuffered, .ringDirect, .threadsBuffered, .threadsDirect])
+  func aWriteThatIsUnderWayWhenTheDriverChoosesWriteThroughIsSafe(_ way: Way) throws {
+    let faulty = try FaultDisk(byteCount: 1 << 20)
+    let disk = try Disk(way, image: try ImageFile(linking: faulty.image))
+    // A sync tells that there was one.
+    try faulty.fail("sync")
+    try faulty.hold()
+    try disk.client.submit(BlockRequest(BlockRequestHeader(.write, sector: 8), sent: Ledger.sector(7)))
+    try eventually("the write is under way", seconds: 60) { faulty.heldCount == 1 }
+    let device = disk.device
+    let chooser = try Linux.Thread(name: "chooser") { _ = device.writeConfiguration(offset: 32, bytes: [0]) }
+    try eventually("the choice is made") { device.readConfiguration(offset: 32, byteCount: 1) == [0] }
+    try faulty.release()
+    #expect(try disk.client.complete().answer.status == BlockStatus.ioError.rawValue)
+    try faulty.heal()
+    chooser.join()
   }
 
   /// Numbers by a seed (splitmix64).
