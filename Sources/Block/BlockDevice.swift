@@ -122,6 +122,7 @@ public final class BlockDevice: Device {
   // MARK: Control thread
 
   public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] {
+    volume.isAskedForConfiguration()
     let bytes = volume.configuration.bytes
     guard offset < bytes.count else { return [] }
     return Array(bytes[offset..<min(offset + byteCount, bytes.count)])
@@ -138,8 +139,13 @@ public final class BlockDevice: Device {
     volume.accept(features)
   }
 
+  public func adoptWord(_ word: LastingWord?) {
+    volume.adopt(word)
+  }
+
   public func frontendLeft() {
     for lane in lanes { lane.core.forgetMemory() }
+    volume.frontendLeft()
   }
 
   public func reset() {

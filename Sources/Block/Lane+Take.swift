@@ -218,9 +218,10 @@ extension LaneCore {
   mutating func beginHelper(_ index: Int) {
     // A helper goes through the gate itself and would wait there for this very request.
     leaveGate(index)
+    let isFlush = slots[index].work.step == .flush
     slots[index].work.step = .helper
     let work = slots[index].work
-    var job = PlainJob(kind: work.type.plainKind)
+    var job = PlainJob(kind: isFlush ? .flush : work.type.plainKind)
     job.offset = work.offset
     if work.type == .read || work.type == .write {
       job.list = slots[index].list

@@ -44,12 +44,21 @@ extension LaneCore {
     let work = slots[index].work
     slots[index].work.step = .transfer
     let token = UInt64(index)
-    let flags = work.isWrite && volume.writesThrough ? TransferFlags.dataSync : 0
+    let flags = writeFlags(index)
     prepare { (ring: borrowing Ring) in
       work.isWrite
         ? ring.prepareWrite(registered: 0, segments, at: work.rest.offset, flags: flags, token: token)
         : ring.prepareRead(registered: 0, segments, at: work.rest.offset, token: token)
     }
+  }
+
+  /// How a part of a request is written: safe when it is answered, or noted as not being that.
+  @inline(__always)
+  private mutating func writeFlags(_ index: Int) -> Int32 {
+    guard slots[index].work.isWrite else { return 0 }
+    if volume.writesThrough { return TransferFlags.dataSync }
+    slots[index].work.isVolatile = true
+    return 0
   }
 
   /// The segments of what is left, as many as one call takes. Without a copy where header and status have descriptors
@@ -79,6 +88,7 @@ extension LaneCore {
 
   mutating func beginFlush(_ index: Int) {
     slots[index].work.step = .flush
+    slots[index].work.isVolatile = false
     prepare { (ring: borrowing Ring) in ring.prepareDataSync(registered: 0, token: UInt64(index)) }
   }
 
@@ -96,7 +106,7 @@ extension LaneCore {
       // Zeroes in the place of memory that is gone: nobody wrote them, and the image shall not have them.
       if queue.memoryIsLost { return fail(index, .inputOutput, &queue) }
     }
-    let flags = work.isWrite && volume.writesThrough ? TransferFlags.dataSync : 0
+    let flags = writeFlags(index)
     prepare { (ring: borrowing Ring) in
       ring.prepareTransfer(
         registered: 0, memory, at: part.blockOffset, isWrite: work.isWrite, flags: flags, token: UInt64(index))
@@ -159,7 +169,7 @@ extension LaneCore {
     var count = 0
     var slot = mailbox.takeAll()
     while let letter = mailbox.letter(&slot) {
-      if let error = letter.error { fail(letter.slot, error, &queue) } else { finish(letter.slot, .ok, &queue) }
+      if let error = letter.error { fail(letter.slot, error, &queue) } else { succeed(letter.slot, &queue) }
       count += 1
     }
     return count
@@ -183,11 +193,19 @@ extension LaneCore {
     }
   }
 
+  /// All of the request is done.
+  @inline(__always)
+  private mutating func succeed(_ index: Int, _ queue: inout Virtqueue) {
+    // The driver has chosen write-through meanwhile, and flushes no more: the flush for that came before this write.
+    if slots[index].work.isVolatile, volume.writesThrough { return beginFlush(index) }
+    finish(index, .ok, &queue)
+  }
+
   @inline(__always)
   private mutating func goOn(_ index: Int, _ count: Int, _ queue: inout Virtqueue) {
     slots[index].work.done &+= count
     if slots[index].work.done >= slots[index].work.byteCount {
-      finish(index, .ok, &queue)
+      succeed(index, &queue)
     } else {
       beginTransfer(index, &queue)
     }

@@ -104,7 +104,8 @@ struct PlainTransfer: ~Copyable {
   private mutating func writeNow(
     _ job: PlainJob, _ volume: Volume, _ health: MemoryHealth? = nil
   ) throws(Errno) {
-    let flags = volume.writesThrough ? TransferFlags.dataSync : 0
+    let isThrough = volume.writesThrough
+    let flags = isThrough ? TransferFlags.dataSync : 0
     var done = 0
     while done < job.byteCount {
       let count: Int
@@ -117,6 +118,8 @@ struct PlainTransfer: ~Copyable {
       if count == 0 { throw .inputOutput }
       done += count
     }
+    // The driver has chosen write-through meanwhile, and flushes no more.
+    if !isThrough, volume.writesThrough { try volume.image.file.sync(dataOnly: true) }
   }
 
   /// Writes as much as the bounce memory holds; what is there of the blocks at both ends stays.

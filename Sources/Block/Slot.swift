@@ -29,6 +29,8 @@ struct Work {
   var bounce = -1
   /// The copy of its ranges that it has, or -1.
   var rangeList = -1
+  /// Some of it was written and is not safe before a flush.
+  var isVolatile = false
   /// Known to the write gate.
   var isGated = false
 

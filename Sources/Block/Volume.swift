@@ -26,6 +26,12 @@ final class Volume: Sendable {
 
   private let sectors: Atomic<UInt64>
   private let throughNow = Atomic<Bool>(false)
+  /// A driver has chosen write-through (CONFIG_WCE).
+  private let choseThrough = Atomic<Bool>(false)
+  /// That was under a frontend that has left.
+  private let choiceIsOld = Atomic<Bool>(false)
+  /// Where the choice is kept for a later process.
+  private let word = Mutex<LastingWord?>(nil)
   private let accepted = Mutex<VirtioFeatures>([])
   private let host = Mutex<(any DeviceHost)?>(nil)
   /// The size has changed and no driver was told.
@@ -152,6 +158,8 @@ final class Volume: Sendable {
   /// A driver that cannot flush gets writes that are safe when they are answered (VIRTIO 1.3 section 5.2.6.2; QEMU does
   /// the same).
   func accept(_ features: VirtioFeatures) {
+    // Its queues run next, and nobody has asked for the configuration: it is the driver that chose.
+    choiceIsOld.store(false, ordering: .relaxed)
     accepted.withLock { $0 = features }
     throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
   }
@@ -160,15 +168,19 @@ final class Volume: Sendable {
     switch options.cache {
     case .writethrough: true
     case .lax: false
-    case .writeback: !features.contains(.device(BlockFeatureBit.flush))
+    case .writeback:
+      choseThrough.load(ordering: .relaxed) || !features.contains(.device(BlockFeatureBit.flush))
     }
   }
 
   /// The driver's choice between write-back and write-through. What was written before must be safe before the driver
-  /// may rely on it.
+  /// may rely on it. It outlives a reset: QEMU resets the device whenever the guest pauses, and tells a guest after a
+  /// reboot what the one before it chose (`blkcfg` in its hw/block/vhost-user-blk.c).
   func setWriteBack(_ writesBack: Bool) -> Bool {
     guard accepted.withLock({ $0.contains(.device(BlockFeatureBit.configWCE)) }) else { return false }
-    throughNow.store(!writesBack, ordering: .relaxed)
+    choseThrough.store(!writesBack, ordering: .relaxed)
+    keepChoice()
+    throughNow.store(!writesBack, ordering: .sequentiallyConsistent)
     if writesBack { return true }
     do throws(Errno) {
       try image.sync()
@@ -180,9 +192,41 @@ final class Volume: Sendable {
   }
 
   func reset() {
-    accept([])
-    throughNow.store(options.cache == .writethrough, ordering: .relaxed)
+    // As a driver that can flush finds it.
+    throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
+    accepted.withLock { $0 = [] }
     host.withLock { $0 = nil }
+  }
+
+  /// A frontend that comes back to a new process brings its driver's choice along.
+  func adopt(_ newWord: LastingWord?) {
+    word.withLock { $0 = newWord }
+    guard let kept = newWord?.value else { return keepChoice() }
+    choiceIsOld.store(false, ordering: .relaxed)
+    choseThrough.store(kept == Volume.throughWord, ordering: .relaxed)
+    let known = accepted.withLock { $0 }
+    throughNow.store(initiallyWritesThrough(known.isEmpty ? features : known), ordering: .relaxed)
+  }
+
+  private static let throughWord: UInt64 = 1
+
+  private func keepChoice() {
+    let chosen = choseThrough.load(ordering: .relaxed)
+    word.withLock { $0?.value = chosen ? Volume.throughWord : 0 }
+  }
+
+  /// The frontend's connection has ended; it may come back.
+  func frontendLeft() {
+    choiceIsOld.store(true, ordering: .relaxed)
+    word.withLock { $0 = nil }
+  }
+
+  /// Somebody asks for the configuration. Who asks before any queue runs has told no driver anything yet; a frontend
+  /// that comes back does not ask, and its driver counts on what it chose.
+  func isAskedForConfiguration() {
+    guard choiceIsOld.exchange(false, ordering: .relaxed) else { return }
+    choseThrough.store(false, ordering: .relaxed)
+    throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
   }
 
   func attach(_ newHost: any DeviceHost) {

@@ -22,6 +22,10 @@ final class InflightLog: Sendable {
   private let queueSize: UInt16
   private let stride: Int
   private let packed: Bool
+  /// Behind the queues' parts; nil in an area that somebody else made.
+  let word: LastingWord?
+  /// Room for it.
+  private static let tailByteCount = 64
 
   /// A fresh area for the frontend: its file and its description. Nil for impossible sizes, or if the host refused.
   static func create(
@@ -30,7 +34,7 @@ final class InflightLog: Sendable {
     guard wanted.queueCount > 0, wanted.queueCount <= mostQueues, wanted.queueSize > 0,
       Int(wanted.queueSize) <= SplitRingLayout.maximumQueueSize
     else { return nil }
-    let byteCount = Int(wanted.queueCount) * stride(Int(wanted.queueSize), packed)
+    let byteCount = Int(wanted.queueCount) * stride(Int(wanted.queueSize), packed) + tailByteCount
     // Zeroes: version 0 says that nobody has used it.
     guard let file = try? MemoryFile.create("martlet-inflight", byteCount: byteCount) else { return nil }
     let description = InflightDescription(
@@ -53,9 +57,13 @@ final class InflightLog: Sendable {
     guard queueCount > 0, queueSize > 0, Int(queueSize) <= SplitRingLayout.maximumQueueSize else { throw .empty }
     let needed = UInt64(queueCount * stride)
     guard description.mmapSize >= needed else { throw .beyondEndOfFile(fileSize: description.mmapSize) }
-    let range = try FileRange(file, offset: description.mmapOffset, byteCount: needed, alarm: alarm)
+    let isOurs = description.mmapSize == needed + UInt64(InflightLog.tailByteCount)
+    let byteCount = isOurs ? description.mmapSize : needed
+    let range = try FileRange(file, offset: description.mmapOffset, byteCount: byteCount, alarm: alarm)
     mapping = range.mapping
     start = range.offset
+    let tail = range.mapping.segment.dropFirst(range.offset + Int(needed))
+    word = isOurs ? LastingWord(memory: tail.prefix(InflightLog.tailByteCount), owner: range.mapping) : nil
     guard start % InflightLayout.alignment == 0 else { throw .host(.invalid) }
   }
 

@@ -5,6 +5,7 @@
 
 internal import Linux
 internal import VhostUserProtocol
+internal import Virtio
 internal import VirtioProtocol
 internal import Wire
 
@@ -29,6 +30,7 @@ extension Session {
       let area = try InflightLog(description, descriptor.file, packed: isPackedInflight, alarm: alarm)
       stopRings()
       inflight = area
+      device.adoptWord(area.word)
     } catch {
       return .refused(error.reason)
     }

@@ -98,6 +98,9 @@ public protocol Device: AnyObject, Sendable {
   /// its screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the
   /// control thread, before queues start and while they run. False if the device has no use for it.
   func adoptSocket(_ descriptor: Int32) -> Bool
+  /// A number that the frontend keeps together with the requests in flight, for this device or the one that a later
+  /// process serves in its place; nil where there is no such place. From the control thread, when no queue runs.
+  func adoptWord(_ word: LastingWord?)
   /// The connection has ended: what the frontend handed over goes with it. `reset` follows. No queue is running.
   func frontendLeft()
   /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
@@ -148,6 +151,7 @@ extension Device {
   public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool { false }
   public func accept(_ features: VirtioFeatures) {}
   public func adoptSocket(_ descriptor: Int32) -> Bool { false }
+  public func adoptWord(_ word: LastingWord?) {}
   public func frontendLeft() {}
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}

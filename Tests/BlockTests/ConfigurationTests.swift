@@ -132,10 +132,57 @@ struct ConfigurationTests {
       #expect(throws: FrontendError.self) { try connection.setConfig(offset: offset, bytes: bytes, needReply: true) }
     }
     #expect(try disk.config().wce == 0)
-    // Another driver begins anew.
+  }
+
+  /// QEMU keeps what it was told: over a reset of its guest, over a pause (which is SET_STATUS 0 for the device), and
+  /// when it comes back after the connection broke, without asking again.
+  @Test func theChoiceOutlivesResetsAndComesBackWithItsFrontend() throws {
+    let disk = try Disk()
+    try disk.driver.connection.setConfig(offset: 32, bytes: [0], needReply: true)
     try disk.driver.reset()
+    #expect(try disk.config().wce == 0)
     try disk.driver.start()
-    #expect(try disk.config().wce == 1)
+    #expect(try disk.config().wce == 0)
+    try disk.driver.stop()
+    try disk.driver.connection.setStatus([])
+    try disk.driver.start()
+    #expect(try disk.config().wce == 0)
+
+    disk.driver.connection.close()
+    let back = try VhostUserDriver(
+      try disk.backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+    try back.start()
+    #expect(try back.config(count: 60)[32] == 0)
+    back.connection.close()
+
+    // Who asks first has told no guest anything yet.
+    let other = try VhostUserDriver(
+      try disk.backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+    #expect(try other.config(count: 60)[32] == 1)
+    try other.start()
+    #expect(try other.config(count: 60)[32] == 1)
+    other.connection.close()
+  }
+
+  /// A daemon that was updated or died: QEMU brings the area of requests in flight, and the choice lies in it.
+  @Test func theChoiceComesBackToANewProcess() throws {
+    let ram = try GuestRAM(byteCount: 2 << 20)
+    let image = try ImageFile(byteCount: 1 << 20)
+    var wishes = Disk.wishes
+    wishes.protocolFeatures.insert(.inflightShmfd)
+    var inflight: InflightMemory?
+    let rounds: [(before: UInt8, chosen: UInt8?)] = [(1, nil), (1, 0), (0, nil), (0, 1), (1, nil)]
+    for (round, (before, chosen)) in rounds.enumerated() {
+      let backend = try Backend(image, VolumeOptions(name: "process \(round)"))
+      let driver = try VhostUserDriver(try backend.connect(), ram: ram, wishes: wishes)
+      if inflight == nil { inflight = try driver.connection.getInflight(queueCount: 1, queueSize: wishes.queueSize) }
+      try driver.connection.setInflight(try #require(inflight), needReply: true)
+      try driver.start()
+      #expect(try driver.config(count: 60)[32] == before, "round \(round)")
+      if let chosen { try driver.connection.setConfig(offset: 32, bytes: [chosen], needReply: true) }
+      driver.connection.close()
+      backend.close()
+    }
   }
 
   @Test func aDriverThatCannotFlushWritesThrough() throws {

@@ -143,6 +143,13 @@ final class Disk {
   /// Every feature that a block device may offer, and the ring's.
   static let everything = (UInt64(0)..<24).reduce(DriverWishes().features) { $0.union(.device($1)) }
 
+  /// A driver with one queue that takes everything.
+  static var wishes: DriverWishes {
+    var wishes = DriverWishes()
+    wishes.features = everything
+    return wishes
+  }
+
   /// - Parameters:
   ///   - contents: what the image begins with.
   ///   - features: what the driver takes of what is offered.

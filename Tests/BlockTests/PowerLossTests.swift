@@ -1,6 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Block
 import BlockProtocol
 import Foundation
 import Frontend
@@ -26,13 +27,18 @@ struct PowerLossTests {
     /// The guest has accepted FLUSH, and flushes.
     var flushes = true
     var isSafe = true
-    var testDescription: String { "\(way), cache \(cache)\(flushes ? "" : ", no flush")" }
+    /// The guest has chosen write-through, and was reset then.
+    var chooses = false
+    var testDescription: String {
+      "\(way), cache \(cache)\(flushes ? "" : ", no flush")\(chooses ? ", chosen" : "")"
+    }
   }
 
   static let rows =
     RunningWay.all.map { Row(way: $0) } + RunningWay.all.map { Row(way: $0, cache: "writethrough", flushes: false) }
     + [RunningWay.all[0], RunningWay.all[3]].map { Row(way: $0, flushes: false) }
-    + [Row(way: RunningWay(engine: "auto", direct: "off"), cache: "unsafe", isSafe: false)]
+    + [RunningWay.all[0], RunningWay.all[3]].map { Row(way: $0, flushes: false, chooses: true) }
+    + [Row(way: RunningWay.all[0], cache: "unsafe", isSafe: false)]
 
   @Test(arguments: rows)
   func whatWasFlushedIsOnTheMedium(_ row: Row) throws {
@@ -46,8 +52,14 @@ struct PowerLossTests {
       let volume = try RunningVolume(
         disk.image, row.way.options + ["--cache=\(row.cache)", "--num-queues=2", "--sandbox=none"])
       var features = Disk.everything
-      if !row.flushes { features.remove(.device(BlockFeatureBit.flush)) }
-      let guest = Guest(try volume.attach(queues: 2, features: features), ledger, flushes: row.flushes)
+      if !row.flushes, !row.chooses { features.remove(.device(BlockFeatureBit.flush)) }
+      let driver = try volume.attach(queues: 2, features: features)
+      if row.chooses {
+        try driver.connection.setConfig(offset: 32, bytes: [0], needReply: true)
+        try driver.reset()
+        try driver.start()
+      }
+      let guest = Guest(driver, ledger, flushes: row.flushes)
       let goal = 60 + Int(dice.next() % 200)
       try eventually("it answers: \(volume.log)", seconds: 120) {
         try guest.work(&dice)
@@ -64,6 +76,25 @@ struct PowerLossTests {
       ledger.lostCount += wrong.count
     }
     if !row.isSafe { #expect(ledger.lostCount > 0, "the disk lost nothing: seed \(seed)") }
+  }
+
+  /// Answered after the driver chose write-through, and begun before it: the driver will not flush it.
+  @Test(arguments: [Way.ringBuffered, .ringDirect, .threadsBuffered, .threadsDirect])
+  func aWriteThatIsUnderWayWhenTheDriverChoosesWriteThroughIsSafe(_ way: Way) throws {
+    let faulty = try FaultDisk(byteCount: 1 << 20)
+    let disk = try Disk(way, image: try ImageFile(linking: faulty.image))
+    // A sync tells that there was one.
+    try faulty.fail("sync")
+    try faulty.hold()
+    try disk.client.submit(BlockRequest(BlockRequestHeader(.write, sector: 8), sent: Ledger.sector(7)))
+    try eventually("the write is under way", seconds: 60) { faulty.heldCount == 1 }
+    let device = disk.device
+    let chooser = try Linux.Thread(name: "chooser") { _ = device.writeConfiguration(offset: 32, bytes: [0]) }
+    try eventually("the choice is made") { device.readConfiguration(offset: 32, byteCount: 1) == [0] }
+    try faulty.release()
+    #expect(try disk.client.complete().answer.status == BlockStatus.ioError.rawValue)
+    try faulty.heal()
+    chooser.join()
   }
 
   /// Numbers by a seed (splitmix64).

@@ -6,8 +6,9 @@
 // is written to the file "control" is done when write(2) returns:
 //   fail read|write|sync FIRST COUNT   these bytes give an I/O error; FIRST and COUNT mean nothing to sync
 //   heal                               nothing fails any more
+//   hold | go                          writes are done, but not answered before "go"; the file's size tells how many
 //   lose SEED                          the power goes: of what was not synced each sector is on the medium or is not
-// Stays in the foreground until SIGTERM, which also unmounts. One thread: a test wants one thing after the other.
+// Stays in the foreground until SIGTERM, which also unmounts.
 
 #define _FILE_OFFSET_BITS 64
 #define FUSE_USE_VERSION 31
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <fuse3/fuse.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,7 +43,13 @@ static struct {
   bool *is_volatile;
   struct rule rules[MOST_RULES];
   unsigned rule_count;
+  bool holds;
+  unsigned held;
 } disk;
+
+// One thing after the other; whoever is held waits for `released` and lets others in.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 
 static bool fails(enum work work, off_t offset, size_t count) {
   for (unsigned i = 0; i < disk.rule_count; i++) {
@@ -116,6 +124,11 @@ static int command(const char *line) {
     disk.rule_count = 0;
     return 0;
   }
+  if (strncmp(line, "hold", 4) == 0 || strncmp(line, "go", 2) == 0) {
+    disk.holds = line[0] == 'h';
+    pthread_cond_broadcast(&released);
+    return 0;
+  }
   if (sscanf(line, "lose %u", &seed) == 1) return lose(seed);
   if (sscanf(line, "fail %15s %lld %lld", word, &rule.first, &rule.count) != 3 || disk.rule_count == MOST_RULES)
     return -EINVAL;
@@ -131,7 +144,7 @@ static int command(const char *line) {
 static bool is_image(const char *path) { return strcmp(path, "/image") == 0; }
 static bool is_control(const char *path) { return strcmp(path, "/control") == 0; }
 
-static int disk_getattr(const char *path, struct stat *status, struct fuse_file_info *file) {
+static int look(const char *path, struct stat *status) {
   memset(status, 0, sizeof *status);
   status->st_nlink = 1;
   if (is_image(path)) {
@@ -139,12 +152,20 @@ static int disk_getattr(const char *path, struct stat *status, struct fuse_file_
     status->st_size = (off_t)disk.size;
   } else if (is_control(path)) {
     status->st_mode = S_IFREG | 0600;
+    status->st_size = disk.held;
   } else if (strcmp(path, "/") == 0) {
     status->st_mode = S_IFDIR | 0700;
   } else {
     return -ENOENT;
   }
   return 0;
+}
+
+static int disk_getattr(const char *path, struct stat *status, struct fuse_file_info *file) {
+  pthread_mutex_lock(&lock);
+  int result = look(path, status);
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
 static int disk_open(const char *path, struct fuse_file_info *file) {
@@ -154,25 +175,28 @@ static int disk_open(const char *path, struct fuse_file_info *file) {
 }
 
 static int disk_truncate(const char *path, off_t size, struct fuse_file_info *file) {
-  return is_image(path) ? resize((size_t)size) : 0;
+  pthread_mutex_lock(&lock);
+  int result = is_image(path) ? resize((size_t)size) : 0;
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
-static int disk_read(const char *path, char *bytes, size_t count, off_t offset, struct fuse_file_info *file) {
-  if (!is_image(path) || offset >= (off_t)disk.size) return 0;
+static int read_now(char *bytes, size_t count, off_t offset) {
+  if (offset >= (off_t)disk.size) return 0;
   if (count > disk.size - (size_t)offset) count = disk.size - (size_t)offset;
   if (fails(READING, offset, count)) return -EIO;
   memcpy(bytes, disk.now + offset, count);
   return (int)count;
 }
 
-static int disk_write(
-    const char *path, const char *bytes, size_t count, off_t offset, struct fuse_file_info *file) {
-  if (is_control(path)) {
-    char line[64] = "";
-    memcpy(line, bytes, count < sizeof line ? count : sizeof line - 1);
-    int result = command(line);
-    return result == 0 ? (int)count : result;
-  }
+static int disk_read(const char *path, char *bytes, size_t count, off_t offset, struct fuse_file_info *file) {
+  pthread_mutex_lock(&lock);
+  int result = is_image(path) ? read_now(bytes, count, offset) : 0;
+  pthread_mutex_unlock(&lock);
+  return result;
+}
+
+static int write_now(const char *bytes, size_t count, off_t offset, struct fuse_file_info *file) {
   size_t end = (size_t)offset + count;
   if (fails(WRITING, offset, count)) return -EIO;
   if (end > disk.size && resize(end) != 0) return -EIO;
@@ -182,12 +206,33 @@ static int disk_write(
   return (int)count;
 }
 
-static int disk_fsync(const char *path, int data_only, struct fuse_file_info *file) {
-  if (fails(SYNCING, 0, 0)) return -EIO;
-  return harden(0, sectors(disk.size));
+static int disk_write(
+    const char *path, const char *bytes, size_t count, off_t offset, struct fuse_file_info *file) {
+  int result;
+  pthread_mutex_lock(&lock);
+  if (is_control(path)) {
+    char line[64] = "";
+    memcpy(line, bytes, count < sizeof line ? count : sizeof line - 1);
+    result = command(line);
+    if (result == 0) result = (int)count;
+  } else {
+    result = write_now(bytes, count, offset, file);
+    disk.held++;
+    while (disk.holds) pthread_cond_wait(&released, &lock);
+    disk.held--;
+  }
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
-static int disk_fallocate(const char *path, int mode, off_t offset, off_t count, struct fuse_file_info *file) {
+static int disk_fsync(const char *path, int data_only, struct fuse_file_info *file) {
+  pthread_mutex_lock(&lock);
+  int result = fails(SYNCING, 0, 0) ? -EIO : harden(0, sectors(disk.size));
+  pthread_mutex_unlock(&lock);
+  return result;
+}
+
+static int zero_now(int mode, off_t offset, off_t count) {
   bool zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
   if (!zeroes || (mode & FALLOC_FL_KEEP_SIZE) == 0) return -EOPNOTSUPP;
   if (offset >= (off_t)disk.size) return 0;
@@ -195,6 +240,13 @@ static int disk_fallocate(const char *path, int mode, off_t offset, off_t count,
   if (fails(WRITING, offset, (size_t)count)) return -EIO;
   change(offset, (size_t)count, NULL);
   return 0;
+}
+
+static int disk_fallocate(const char *path, int mode, off_t offset, off_t count, struct fuse_file_info *file) {
+  pthread_mutex_lock(&lock);
+  int result = zero_now(mode, offset, count);
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
 static const struct fuse_operations operations = {
@@ -216,6 +268,6 @@ int main(int count, char **arguments) {
   }
   if (resize((size_t)status.st_size) != 0) return 1;
   if (pread(disk.backing, disk.now, disk.size, 0) != (ssize_t)disk.size) return 1;
-  char *words[] = {arguments[0], "-f", "-s", arguments[2], NULL};
-  return fuse_main(4, words, &operations, NULL);
+  char *words[] = {arguments[0], "-f", arguments[2], NULL};
+  return fuse_main(3, words, &operations, NULL);
 }

@@ -40,6 +40,15 @@ public final class FaultDisk: Sendable {
 
   public func heal() throws { try tell("heal") }
 
+  /// Writes are done and not answered until `release`.
+  public func hold() throws { try tell("hold") }
+  public func release() throws { try tell("go") }
+  /// Writes that are held; the kernel asks for this number no more than once a second.
+  public var heldCount: Int {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: directory + "/control")
+    return attributes?[.size] as? Int ?? 0
+  }
+
   /// What was not synced is on the medium or is not, as the seed says, sector by sector.
   public func losePower(seed: UInt64) throws { try tell("lose \(seed & 0xffff_ffff)") }
 
