@@ -260,8 +260,9 @@ extension WaylandWindow {
     if !isCovered, !buffer.isBlack, buffer.stale == pool.whole { buffer.pixels.zero() }
     let visible = buffer.stale.intersection(picture)
     guard let source, !visible.isEmpty else { return }
-    source.copy(
-      Rectangle(x: visible.x - picture.x, y: visible.y - picture.y, width: visible.width, height: visible.height),
-      into: buffer.pixels.dropFirst(visible.y * pool.stride + visible.x * 4), stride: pool.stride)
+    device.countShown(
+      source.copy(
+        Rectangle(x: visible.x - picture.x, y: visible.y - picture.y, width: visible.width, height: visible.height),
+        into: buffer.pixels.dropFirst(visible.y * pool.stride + visible.x * 4), stride: pool.stride))
   }
 }
