@@ -156,7 +156,12 @@ final class FakeCompositor {
     }
     while let descriptor = received.takeFirst() { descriptors.append(SharedDescriptor(descriptor)) }
     incoming += bytes
-    while try takeRequest() {}
+    do {
+      while try takeRequest() {}
+    } catch let error as Errno where error == Errno(EPIPE) || error == .connectionReset {
+      // The client has gone while it was answered.
+      disconnect()
+    }
   }
 
   func send(_ object: UInt32, _ opcode: UInt32, _ words: [UInt32] = []) throws {
