@@ -89,6 +89,7 @@ let package = Package(
     protocolRoom("GPUProtocol"),
     protocolRoom("InputProtocol"),
     protocolRoom("RFBProtocol", []),
+    protocolRoom("WaylandProtocol", []),
 
     // The kernel and the system's libraries.
     cRoom("CLinux", path: "Sources/CLinux"),
@@ -108,7 +109,7 @@ let package = Package(
     room("FileSystem", ["FuseProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
     room("Block", ["BlockProtocol", "Virtio", "VirtioProtocol", "IOUring", "Linux", "Wire"]),
     room("Graphics", ["GPUProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"]),
-    room("Displays", ["Graphics", "InputProtocol", "RFBProtocol", "Linux", "Wire"]),
+    room("Displays", ["Graphics", "InputProtocol", "RFBProtocol", "WaylandProtocol", "Linux", "Wire"]),
     room("Input", ["InputProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"]),
 
     // What every program says to people and to programs.
@@ -140,7 +141,7 @@ let package = Package(
       "ProtocolTests",
       [
         "Wire", "VirtioProtocol", "VhostUserProtocol", "FuseProtocol", "BlockProtocol", "GPUProtocol", "InputProtocol",
-        "HeaderOracle",
+        "WaylandProtocol", "HeaderOracle",
       ]),
     tests("LinuxTests", ["Linux", "Wire"]),
     tests("VirtioTests", ["Virtio", "VirtioProtocol", "Wire"]),

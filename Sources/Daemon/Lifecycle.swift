@@ -1,9 +1,9 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The order in which a daemon starts: logging, socket, limits, sandbox, devices, capabilities, seccomp, threads,
-// ready. The socket comes first because frontends wait for it; everything privileged is over before the first byte
-// from a frontend is read.
+// The order in which a daemon starts: logging, socket, connectors, limits, sandbox, devices, capabilities, seccomp,
+// threads, ready. The socket comes first because frontends wait for it; everything privileged is over before the first
+// byte from a frontend is read.
 
 internal import Linux
 internal import VhostUser
@@ -43,6 +43,12 @@ public enum Lifecycle {
     let process = CurrentProcess.identifier
     let status = "serving \(plan.services.map { $0.name }.joined(separator: ", "))"
     do {
+      for service in plan.services {
+        sockets.connectors.append([])
+        for path in service.reaches {
+          sockets.connectors[sockets.connectors.count - 1].append(try Connector.start(path, plan.seccomp))
+        }
+      }
       let limit = try DescriptorBudget.apply(plan.descriptorLimit, log: log)
       // Fails without CAP_SETGID, and then there is nothing to be lost.
       try? Groups.leaveSupplementary()
@@ -167,7 +173,8 @@ public enum Lifecycle {
         Surroundings(
           root: service.source == nil ? nil : rest.popFirst(), descriptorDirectory: roots.descriptorDirectory,
           descriptorBudget: budget, measuresLatency: plan.measuresLatency,
-          furtherListeners: sockets.further[index].map { $0.descriptor }, log: ownLog))
+          furtherListeners: sockets.further[index].map { $0.descriptor }, connectors: sockets.connectors[index],
+          log: ownLog))
       var options = plan.endpoint
       // Nobody waits for its end: whoever attaches it next finds it.
       if service.isCompanion { options.onDisconnect = .relisten }

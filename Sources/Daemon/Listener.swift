@@ -100,6 +100,8 @@ struct OpenSockets: Sendable {
   /// What else each service listens at, in the same order.
   var further: [[OpenListener]] = []
   var control: OpenListener?
+  /// Ways out for each service, in the same order.
+  var connectors: [[Connector]] = []
 
   /// Files to remove at the end.
   var files: [SocketFile] {

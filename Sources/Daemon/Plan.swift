@@ -45,6 +45,8 @@ public struct Surroundings: Sendable {
   public let measuresLatency: Bool
   /// Open sockets of the service's `furtherListeners`, in their order.
   public let furtherListeners: [SharedDescriptor]
+  /// Ways to the sockets that the service `reaches`, in their order.
+  public let connectors: [Connector]
   public let log: DaemonLog
 
   /// A line for the person who runs the daemon; from any thread.
@@ -62,6 +64,8 @@ public struct Service: Sendable {
   public let source: String?
   /// Where else people come in, for the device to serve: a display's viewers, say. Socket files are the owner's alone.
   public let furtherListeners: [ListenerSource]
+  /// Socket files of other programs that the device connects to, whether they are there yet or not.
+  public var reaches: [String] = []
   /// Beside another service, for a frontend that may have no use for it: the daemon does not wait for its end.
   public var isCompanion = false
   public let makeDevice: @Sendable (Surroundings) throws(HumanError) -> ServedDevice
@@ -139,6 +143,7 @@ public struct DaemonPlan: Sendable {
       lines.append("service: \(service.name), socket \(service.listener.description)")
       if let source = service.source { lines.append("source: \(source)") }
       lines += service.furtherListeners.map { "also listens at: \($0.description)" }
+      lines += service.reaches.map { "connects to: \($0)" }
     }
     lines.append("socket group: \(socketGroup ?? "none")")
     lines.append("control socket: \(controlSocket ?? "none")")

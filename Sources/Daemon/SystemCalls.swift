@@ -7,6 +7,13 @@
 public enum SystemCalls {
   public static let ofEveryDaemon: [String] = memory + threads + signals + descriptors + sockets + process
 
+  /// Of the process that makes connections for a daemon (`Connector`), and of no other.
+  static let ofConnector = [
+    "brk", "close", "connect", "exit", "exit_group", "fcntl", "futex", "madvise", "mmap", "mprotect", "mremap",
+    "munmap",
+    "poll", "ppoll", "recvmsg", "restart_syscall", "rt_sigreturn", "sendmsg", "setsockopt", "socket",
+  ]
+
   /// malloc, guest memory, logs.
   private static let memory = ["brk", "madvise", "mmap", "mprotect", "mremap", "munmap", "membarrier", "mlock"]
 

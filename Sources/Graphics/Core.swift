@@ -50,7 +50,7 @@ final class Core: @unchecked Sendable {
   init(_ options: GraphicsOptions) {
     self.options = options
     budget = MemoryBudget(limit: options.memoryLimit)
-    scanouts = (0..<options.scanoutCount).map { _ in Scanout(width: options.width, height: options.height) }
+    scanouts = options.screenSizes.map { Scanout(width: $0.width, height: $0.height) }
   }
 
   // MARK: One command

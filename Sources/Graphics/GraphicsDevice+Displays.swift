@@ -108,7 +108,7 @@ extension GraphicsDevice {
   public var shownByteCount: UInt64 { shownBytes.load(ordering: .relaxed) }
 
   /// A display has copied so many bytes.
-  func countShown(_ byteCount: Int) { shownBytes.add(UInt64(byteCount), ordering: .relaxed) }
+  public func countShown(_ byteCount: Int) { shownBytes.add(UInt64(byteCount), ordering: .relaxed) }
 
   /// Host memory that the guest's resources take, as the limit counts it; and how many there are.
   public var memoryInUse: Int { lock.withLock { core.budget.used } }

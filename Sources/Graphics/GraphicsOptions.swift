@@ -10,6 +10,8 @@ public struct GraphicsOptions: Sendable {
   /// What each screen says its size is until somebody resizes it.
   public var width = 1280
   public var height = 800
+  /// Those of the first screens, where they differ from that.
+  public var firstSizes: [(width: Int, height: Int)] = []
   /// Offer an EDID per screen.
   public var edid = true
   /// Most bytes of the host's memory for what the guest makes.
@@ -26,4 +28,9 @@ public struct GraphicsOptions: Sendable {
   public static let sizes = 32...16384
 
   public init() {}
+
+  /// Of each screen.
+  public var screenSizes: [(width: Int, height: Int)] {
+    (0..<scanoutCount).map { firstSizes.indices.contains($0) ? firstSizes[$0] : (width, height) }
+  }
 }

@@ -106,4 +106,20 @@ public enum MemoryFile {
     try descriptor.file.setSize(Int64(byteCount))
     return descriptor
   }
+
+  /// One that keeps its size (fcntl(2), F_ADD_SEALS): whoever it is shared with cannot cut it off under a mapping.
+  public static func createSealed(_ name: StaticString, byteCount: Int) throws(Errno) -> FileDescriptor {
+    let name = CName(name)
+    let descriptor = FileDescriptor(owning: try checked(unsafe clinux_memfd(name.base, allowSealing)))
+    try descriptor.file.setSize(Int64(byteCount))
+    try checked(clinux_fcntl(descriptor.file.raw, addSeals, sealSeals | sealShrink | sealGrow))
+    return descriptor
+  }
+
+  // <linux/memfd.h>, <linux/fcntl.h>
+  private static let allowSealing: UInt32 = 0x2
+  private static let addSeals: Int32 = 1033
+  private static let sealSeals = 0x1
+  private static let sealShrink = 0x2
+  private static let sealGrow = 0x4
 }

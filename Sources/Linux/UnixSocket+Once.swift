@@ -26,11 +26,13 @@ extension UnixSocket {
 
   /// One sendmsg(2) of what is left of `bytes` from `start` on; returns how many bytes the socket took. For writing
   /// with a deadline to a non-blocking socket. Never raises SIGPIPE.
-  public func sendOnce(_ bytes: [UInt8], from start: Int) throws(Errno) -> Int {
-    try retrying {
+  /// - Parameter files: at most `mostDescriptors`; they have gone if any byte has.
+  public func sendOnce(_ bytes: [UInt8], from start: Int, files: [File] = []) throws(Errno) -> Int {
+    let raws = files.map { $0.raw }
+    return try retrying {
       unsafe bytes.withUnsafeBytes { buffer in
         let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[start...])
-        return unsafe clinux_send(file.raw, rest.baseAddress, rest.count, nil, 0, nil, 0)
+        return unsafe clinux_send(file.raw, rest.baseAddress, rest.count, nil, 0, raws, Int32(raws.count))
       }
     }
   }

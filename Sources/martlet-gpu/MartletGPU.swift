@@ -4,6 +4,7 @@
 // The virtio-gpu daemon: options -> device -> Daemon.
 
 internal import Daemon
+internal import Graphics
 
 @main
 enum MartletGPU {
@@ -17,8 +18,8 @@ extension Options: DaemonCommand {
   static let program = Program(name: "martlet-gpu", version: "0.1.0", deviceType: "gpu", features: [])
 
   func describe() throws(HumanError) -> String {
-    try plan().description
-      + "screens: \(scanouts) of \(size.width)x\(size.height), edid \(edid.rawValue), "
-      + "memory limit \(memoryLimit.bytes)\n"
+    let screens = try graphicsOptions(try parameters()?.displays ?? []).screenSizes.map { "\($0.width)x\($0.height)" }
+    return try plan().description
+      + "screens: \(screens.joined(separator: " ")), edid \(edid.rawValue), memory limit \(memoryLimit.bytes)\n"
   }
 }

@@ -70,6 +70,8 @@ struct Options: ParsableCommand {
 
   @OptionGroup(title: "Displays") var viewers: ViewerOptions
 
+  @OptionGroup(title: "Windows") var windows: WindowOptions
+
   @Option(
     name: [.customLong("scanouts"), .customLong("max-outputs")],
     help: ArgumentHelp("Number of screens, 1 to 16.", valueName: "count"))
@@ -88,7 +90,12 @@ struct Options: ParsableCommand {
       valueName: "bytes"))
   var memoryLimit = ByteCount(bytes: GraphicsOptions.defaultMemoryLimit)
 
-  func graphicsOptions() throws(HumanError) -> GraphicsOptions {
+  @Option(
+    help: ArgumentHelp(
+      "Screens as crosvm's 'device gpu' is told of them: a JSON object with \"displays\".", valueName: "json"))
+  var params: String?
+
+  func graphicsOptions(_ displays: [CrosvmParameters.Display] = []) throws(HumanError) -> GraphicsOptions {
     var options = GraphicsOptions()
     guard GraphicsOptions.scanoutCounts.contains(scanouts) else {
       throw .usage("--scanouts needs a number from 1 to 16, not \(scanouts)")
@@ -102,7 +109,8 @@ struct Options: ParsableCommand {
     guard (1 << 20...1 << 44).contains(memoryLimit.bytes) else {
       throw .usage("--memory-limit needs 1M to 16384G, not \(memoryLimit.bytes) bytes")
     }
-    options.scanoutCount = scanouts
+    options.scanoutCount = displays.isEmpty ? scanouts : displays.count
+    options.firstSizes = displays.map { ($0.size?.width ?? size.width, $0.size?.height ?? size.height) }
     options.width = size.width
     options.height = size.height
     options.edid = edid == .on
@@ -110,21 +118,30 @@ struct Options: ParsableCommand {
     return options
   }
 
+  func parameters() throws(HumanError) -> CrosvmParameters? {
+    try params.map { text throws(HumanError) in try CrosvmParameters(text) }
+  }
+
   /// Everything that the command line says, checked.
   func plan() throws(HumanError) -> DaemonPlan {
-    let options = try graphicsOptions()
+    let parameters = try parameters()
+    let options = try graphicsOptions(parameters?.displays ?? [])
     let listener = common.listener()
     try listener.check()
     let places = try viewers.places(screens: options.scanoutCount)
     let password = try common.dryRun ? nil : viewers.password()
+    let (compositor, warnings) = try windows.compositor()
+    // Those that are not hidden.
+    let shown = (0..<options.scanoutCount).filter { parameters?.displays.dropFirst($0).first?.isHidden != true }
     let input = viewers.inputSocket == nil ? nil : SharedInput()
-    let service = Service(
+    var service = Service(
       name: "gpu", listener: listener, source: nil, furtherListeners: places.map { $0.source }
     ) { surroundings throws(HumanError) in
       let device = GraphicsDevice(options)
       var settings = VNCSettings(name: "Martlet", password: password)
       if let keyboard = try input?.get() { settings.input = { keyboard.post($0) } }
       try ViewerOptions.start(device, places, settings, surroundings)
+      try WindowOptions.start(device, shown, WindowOptions.title(listener), settings.input, surroundings)
       return ServedDevice(
         device, verbs: ScreenVerbs.all(device),
         readOperations: {
@@ -137,9 +154,12 @@ struct Options: ParsableCommand {
           ]
         })
     }
+    if let compositor, !shown.isEmpty { service.reaches = [compositor] }
     // QEMU's conventions: a backend program serves one frontend and ends.
     let companions = input.map { [$0.service(viewers.inputSocket ?? "")] } ?? []
-    return DaemonPlan(
+    var plan = DaemonPlan(
       program: Options.program, services: [service] + companions, common: common, onDisconnect: .exit)
+    plan.warnings += warnings + (parameters?.warnings ?? [])
+    return plan
   }
 }

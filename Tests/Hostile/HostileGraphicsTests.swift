@@ -110,7 +110,7 @@ struct HostileGraphicsTests {
     #expect(header.fenceID == (request.flags.contains(.fence) ? request.fenceID : 0))
   }
 
-  private static func attach(_ victim: Victim) throws -> VhostUserDriver {
+  static func attach(_ victim: Victim) throws -> VhostUserDriver {
     var wishes = DriverWishes()
     wishes.queueCount = 2
     wishes.queueSize = 64

@@ -19,6 +19,7 @@ import Testing
     "Protocols/GPUProtocol": ["Wire"],
     "Protocols/InputProtocol": ["Wire"],
     "Protocols/RFBProtocol": [],
+    "Protocols/WaylandProtocol": [],
     "Sources/Linux": ["CLinux", "CSeccomp", "CCapNG", "CZlib", "Glibc", "Wire"],
     "Sources/IOUring": ["Linux", "CLiburing", "Wire"],
     "Sources/Virtio": ["Wire", "VirtioProtocol"],
@@ -28,7 +29,7 @@ import Testing
     "Sources/Graphics": [
       "GPUProtocol", "VhostUserProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire", "CVirgl", "CWayland",
     ],
-    "Sources/Displays": ["Graphics", "InputProtocol", "RFBProtocol", "Linux", "Wire"],
+    "Sources/Displays": ["Graphics", "InputProtocol", "RFBProtocol", "WaylandProtocol", "Linux", "Wire"],
     "Sources/Input": ["InputProtocol", "Virtio", "VirtioProtocol", "Linux", "Wire"],
     "Sources/Reporting": ["Linux", "ArgumentParser"],
     "Sources/Daemon": ["VhostUser", "Virtio", "Linux", "Reporting", "ArgumentParser", "Logging"],

@@ -1,27 +1,27 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON as input: what an earlier run wrote, and what other programs report. Numbers with a fraction are rounded to
-// whole ones, as everywhere in this program.
+// JSON as input: what an earlier run wrote, what other programs report, and options that are written so. Numbers with a
+// fraction are rounded to whole ones.
 
 extension JSON {
   /// Nil for a text that is not one JSON value.
-  init?(parsing text: String) {
+  public init?(parsing text: String) {
     var parser = Parser(Array(text.utf8))
     guard let value = parser.value(depth: 0), parser.isAtEnd else { return nil }
     self = value
   }
 
   /// A member of an object.
-  subscript(name: String) -> JSON? {
+  public subscript(name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name == name }?.value
   }
 
-  var elements: [JSON] { if case .array(let values) = self { values } else { [] } }
-  var members: [Member] { if case .object(let members) = self { members } else { [] } }
-  var string: String? { if case .string(let text) = self { text } else { nil } }
-  var number: Int64? { if case .number(let value) = self { value } else { nil } }
+  public var elements: [JSON] { if case .array(let values) = self { values } else { [] } }
+  public var members: [Member] { if case .object(let members) = self { members } else { [] } }
+  public var string: String? { if case .string(let text) = self { text } else { nil } }
+  public var number: Int64? { if case .number(let value) = self { value } else { nil } }
 
   private struct Parser {
     private let bytes: [UInt8]
