@@ -43,7 +43,7 @@ struct PictureTests {
     _ = try bench.show(TestPattern.smpte(width: 1024, height: 768), id: 1, pieces: 300)
     let frame = try #require(bench.device.screenshot(0))
     #expect(
-      try sha256(frame.ppm) == "2617dc400108c471eecb823641067d8ec6e992e6b7d99d9d590785861c8ed7b6")
+      try sha256(try #require(frame.ppm)) == "2617dc400108c471eecb823641067d8ec6e992e6b7d99d9d590785861c8ed7b6")
   }
 
   @Test func aTransferChangesItsRectangleAndNothingElse() throws {
