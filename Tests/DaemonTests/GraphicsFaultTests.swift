@@ -10,8 +10,8 @@ import Testing
 import Wire
 
 /// A guest that means no good, before martlet-gpu as a person starts it: sandboxed, and killed for any system call that
-/// it has no need of. Invariants: whatever is wrong is answered with an error, each chain comes back, memory is bounded,
-/// and an honest guest is served afterwards by the same process.
+/// it has no need of. Invariants: whatever is wrong is answered with an error, each chain comes back, memory is
+/// bounded, and an honest guest is served afterwards by the same process.
 @Suite(.timeLimit(.minutes(10)))
 struct GraphicsFaultTests {
   private static let isSlow = ProcessInfo.processInfo.environment["MARTLET_SLOW"] == "1"
