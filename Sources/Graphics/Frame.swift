@@ -38,7 +38,7 @@ public struct Frame: Sendable, Equatable {
   private func colours(behind head: [UInt8] = [], rowHead: [UInt8] = []) -> [UInt8]? {
     let byteCount = head.count + (rowHead.count + width * 3) * height
     // One more, because a pixel is stored with a fourth byte, which the next one overwrites.
-    guard let result = try? AnonymousMemory(byteCount: byteCount + 1) else { return nil }
+    guard let result = try? AnonymousMemory(byteCount: byteCount + 1, isUsedWhole: true) else { return nil }
     let (source, target) = (memory.segment, result.segment)
     var (from, to) = (0, 0)
     for byte in head {

@@ -198,7 +198,7 @@ final class FrontendSender {
     if picture.map({ $0.byteCount < byteCount }) ?? true {
       // The old one first: never two of them.
       picture = nil
-      picture = try? AnonymousMemory(byteCount: byteCount)
+      picture = try? AnonymousMemory(byteCount: byteCount, isUsedWhole: true)
     }
     guard let memory = picture?.segment else { return nil }
     let message = memory.prefix(byteCount).dropFirst(FrontendSender.pixelOffset - FrontendSender.updateHeadCount)

@@ -73,9 +73,9 @@ extension GraphicsDevice {
     // Memory is found and bytes are turned into a frame while commands go on: only the copy is under the lock. The size
     // may have changed meanwhile.
     for _ in 0..<GraphicsDevice.mostTries {
-      guard let source = source(of: scanout), let memory = try? AnonymousMemory(byteCount: source.byteCount) else {
-        return nil
-      }
+      guard let source = source(of: scanout),
+        let memory = try? AnonymousMemory(byteCount: source.byteCount, isUsedWhole: true)
+      else { return nil }
       let isCopied = lock.withLock {
         guard core.scanouts.indices.contains(scanout), let now = core.scanouts[scanout].source,
           (now.width, now.height) == (source.width, source.height)

@@ -46,8 +46,8 @@ public final class Shadow: @unchecked Sendable {
     var damage = news.damage.intersection(whole)
     if source.width != width || source.height != height {
       // The news of this size may be on its way still: whatever comes, all of it is new.
-      guard let memory = try? AnonymousMemory(byteCount: source.width * source.height * PixelFormat.bytesPerPixel)
-      else { return nothing }
+      let byteCount = source.width * source.height * PixelFormat.bytesPerPixel
+      guard let memory = try? AnonymousMemory(byteCount: byteCount, isUsedWhole: true) else { return nothing }
       self.memory = memory
       width = source.width
       height = source.height

@@ -14,13 +14,17 @@ public final class AnonymousMemory: @unchecked Sendable {
   public let byteCount: Int
 
   /// mmap(2), anonymous and private.
-  public init(byteCount: Int) throws(Errno) {
+  /// - Parameter isUsedWhole: its first use touches most of it: large pages (MADV_HUGEPAGE), where there are any, spare
+  ///   a fault for each small one, which takes longer than copying it.
+  public init(byteCount: Int, isUsedWhole: Bool = false) throws(Errno) {
     guard byteCount > 0 else { throw .invalid }
     let flags = MAP_PRIVATE | MAP_ANONYMOUS
     guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), unsafe base != MAP_FAILED
     else { throw Errno(Glibc.errno) }
     unsafe self.base = base
     self.byteCount = byteCount
+    // Advice: a kernel without large pages refuses it, and nothing is lost.
+    if isUsedWhole { _ = unsafe madvise(base, byteCount, MADV_HUGEPAGE) }
   }
 
   deinit {
