@@ -50,16 +50,17 @@ final class Mailbox: Sendable {
       last = found
     }
     if last != Mailbox.none { return }
+    // Noted first: the signal may have the lane's thread take this one's processor.
+    isSignalled.store(true, ordering: .sequentiallyConsistent)
     event.signal()
-    isSignalled.store(true, ordering: .releasing)
   }
 
   /// Takes back the signal, for a lane that polls the event itself; before `takeAll`, which then finds what the signal
-  /// was for. A signal that is noted too late for that wakes the lane once more.
+  /// was for. One that is noted and still to come wakes the lane once more, and is taken back then.
   func takeBackSignal() {
     if !isSignalled.load(ordering: .acquiring) { return }
-    isSignalled.store(false, ordering: .relaxed)
-    event.drain()
+    isSignalled.store(false, ordering: .sequentiallyConsistent)
+    if event.drain() == 0 { isSignalled.store(true, ordering: .relaxed) }
   }
 
   /// Empties the box; `letter` gives one after the other of what was in it.
