@@ -26,7 +26,8 @@ extension Core {
     guard resources.count < Core.mostResources,
       budget.take(MemoryBudget.resourceByteCount + MemoryBudget.pages(byteCount))
     else { return .errorOutOfMemory }
-    guard let memory = try? AnonymousMemory(byteCount: byteCount) else {
+    // The first transfer is of the whole picture.
+    guard let memory = try? AnonymousMemory(byteCount: byteCount, isUsedWhole: true) else {
       budget.give(MemoryBudget.resourceByteCount + MemoryBudget.pages(byteCount))
       return .errorOutOfMemory
     }

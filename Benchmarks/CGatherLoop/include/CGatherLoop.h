@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Maps `page_count` pages of a file of memory, touches them, and lays down an order that `seed` shuffles.
+// Maps `page_count` pages of a file of memory and touches them in an order that `seed` shuffles.
 // 0, or a negative errno.
 int gather_loop_open(int file, size_t page_count, uint64_t seed);
 
