@@ -39,7 +39,7 @@ final class Bench {
   var driver: VhostUserDriver { client.driver }
   var ram: GuestRAM { driver.ram }
 
-  private static func attach(_ path: String, _ ram: GuestRAM, _ features: VirtioFeatures?) throws -> GPUClient {
+  static func attach(_ path: String, _ ram: GuestRAM, _ features: VirtioFeatures?) throws -> GPUClient {
     var wishes = DriverWishes()
     wishes.queueCount = 2
     wishes.queueSize = 64

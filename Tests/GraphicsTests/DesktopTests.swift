@@ -75,6 +75,40 @@ struct DesktopTests {
     expectSame(try await desktop.picture(of: back) { $0 == picture }, picture)
     #expect(bench.reports.all.contains { $0.contains("is gone") }, "\(bench.reports.all)")
   }
+
+  private static let sandboxes = geteuid() == 0 ? ["namespace", "chroot", "none"] : ["namespace", "none"]
+
+  /// The program, behind its walls and with a filter that kills, for a guest that draws, and a desktop that is killed.
+  @Test(.enabled(if: Desktop.isThere, "needs sway and grim (Debian's packages of these names)"), arguments: sandboxes)
+  func theProgramsWindowIsOnTheDesktop(sandbox: String) async throws {
+    let place = try Workplace()
+    let desktop = try Desktop(in: place)
+    let socket = place.file("gpu.sock")
+    let program = try RunningProgram(
+      [
+        BuildFolder.program("martlet-gpu"), "--socket-path", socket, "--wayland-sock", desktop.socket, "--sandbox",
+        sandbox, "--seccomp", "kill", "--input-socket", place.file("keys.sock"),
+      ], in: place)
+    try await program.waitUntil("serving") { program.log.contains("] serving ") }
+    let client = try Bench.attach(socket, try GuestRAM(byteCount: 16 << 20), nil)
+    let picture = Picture.noise(width: 200, height: 120)
+    let buffer = try client.driver.ram.allocate(picture.bytes.count)
+    buffer.segment.copy(picture.bytes)
+    #expect(try client.createBlob(1, byteCount: UInt64(picture.bytes.count), [buffer]) == .okNoData)
+    #expect(try client.setScanoutBlob(0, 1, width: 200, height: 120, stride: 800) == .okNoData)
+    #expect(try client.flush(1, rectangle(0, 0, 200, 120)) == .okNoData)
+    for _ in 0..<2 {
+      try await desktop.start()
+      let window = try await desktop.window("a window") { $0.size == (200, 120) }
+      #expect(window.title == "gpu - Martlet")
+      expectSame(try await desktop.picture(of: window) { $0 == picture }, picture)
+      try await desktop.kill()
+    }
+    #expect(try client.flush(1, rectangle(0, 0, 200, 120)) == .okNoData)
+    client.driver.connection.close()
+    let outcome = try await program.wait()
+    #expect(outcome.code == 0, "\(outcome.errors)")
+  }
 }
 
 /// A desktop of sway's on a screen that is memory.

@@ -44,8 +44,9 @@ final class Seat {
     self.sink = sink
   }
 
-  /// False for events of other objects.
-  func handle(_ object: UInt32, _ event: WaylandEvent, _ windows: [WaylandWindow]) -> Bool {
+  func handle(_ object: UInt32, _ event: WaylandEvent, _ windows: [WaylandWindow]) {
+    // Others may be of a seat that was taken away.
+    guard [self.object, keyboard, pointer].contains(object) else { return }
     switch event {
     case .capabilities(let capabilities): adopt(capabilities)
     case .pointerEnter(let serial, let surface, let x, let y):
@@ -67,9 +68,8 @@ final class Seat {
     case .pointerFrame: report(input.frame())
     case .keyboardLeave: report(input.releaseKeys())
     case .key(let code, let isDown): report(input.key(code, isDown: isDown))
-    default: return false
+    default: break
     }
-    return true
   }
 
   private func adopt(_ capabilities: WaylandCapabilities) {
@@ -100,7 +100,7 @@ final class Seat {
 
   private func move(_ x: WaylandFixed, _ y: WaylandFixed) {
     guard let window else { return }
-    input.motion(to: window.pixel(x: x, y: y), in: window.size)
+    input.motion(to: window.pixel(x: x, y: y), in: window.pictureSize)
     endFrameOfOldVersion()
   }
 

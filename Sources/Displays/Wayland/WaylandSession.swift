@@ -91,7 +91,7 @@ final class WaylandSession {
       guard let window = windows.first(where: { $0.toplevel == object }) else { return }
       seat?.forget(window)
       window.dismiss()
-    default: _ = seat?.handle(object, event, windows)
+    default: seat?.handle(object, event, windows)
     }
   }
 
@@ -129,6 +129,9 @@ final class WaylandSession {
 extension String {
   /// What another program says, for a line of the log: short, and nothing that a terminal would act on.
   fileprivate var forLog: String {
-    String(String.UnicodeScalarView(unicodeScalars.prefix(200).map { $0.value < 0x20 || $0.value == 0x7f ? "?" : $0 }))
+    let scalars = unicodeScalars.prefix(200).map { scalar in
+      scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || scalar.properties.isWhitespace ? " " : scalar
+    }
+    return String(String.UnicodeScalarView(scalars))
   }
 }

@@ -44,7 +44,7 @@ final class WaylandWindow {
   /// What the guest shows; nil while the scanout is off, and the window black.
   private var source: PixelSource?
   /// Size of the last picture.
-  private var pictureSize = (width: 0, height: 0)
+  private(set) var pictureSize = (width: 0, height: 0)
   /// Size of the picture that the buffers were drawn for.
   private var drawnSize = (width: 0, height: 0)
   /// What has changed since the last commit, in the window's coordinates.
@@ -117,8 +117,6 @@ final class WaylandWindow {
       min(max(y.whole - origin.y, 0), max(pictureSize.height - 1, 0))
     )
   }
-
-  var size: (width: Int, height: Int) { pictureSize }
 
   // MARK: The compositor
 
