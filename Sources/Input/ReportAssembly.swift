@@ -8,6 +8,7 @@ struct ReportAssembly {
   private static let dropped: UInt16 = 3
   /// The host repeats a key that is held. The guest does that by itself, and would have both.
   private static let repeated: UInt32 = 2
+  private static let sound: UInt16 = 0x12
   /// More than any device says at once.
   private static let mostEvents = 512
 
@@ -26,8 +27,7 @@ struct ReportAssembly {
 
   mutating func add(_ event: InputEvent) -> Step {
     guard event.type == InputEventType.synchronize else {
-      let isRepeated = event.type == InputEventType.key && event.value == ReportAssembly.repeated
-      if events.count < ReportAssembly.mostEvents, !isRepeated { events.append(event) }
+      if events.count < ReportAssembly.mostEvents, isWorthTelling(event) { events.append(event) }
       return .incomplete
     }
     if event.code == ReportAssembly.dropped { isBroken = true }
@@ -42,6 +42,16 @@ struct ReportAssembly {
       if event.value == 0 { heldKeys.remove(event.code) } else { heldKeys.insert(event.code) }
     }
     return .complete(events)
+  }
+
+  /// What people do. The lights and sounds of which the kernel tells too are those that the guest has switched itself:
+  /// told of a late one, it would switch it back.
+  private func isWorthTelling(_ event: InputEvent) -> Bool {
+    switch event.type {
+    case InputEventType.key: event.value != ReportAssembly.repeated
+    case InputEventType.led, ReportAssembly.sound, InputEventType.repeat: false
+    default: true
+    }
   }
 
   /// What the guest has to be told of keys and buttons of which these are down.

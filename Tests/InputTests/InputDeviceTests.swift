@@ -201,21 +201,27 @@ struct InputDeviceTests {
   }
 
   /// The guest repeats keys by itself: the device says that it may (EV_REP).
-  @Test func repeatsOfTheHostAreNotPassedOn() throws {
+  @Test func repeatsAndLightsOfTheHostAreNotPassedOn() throws {
     let pipe = try Pipe()
     let device = try HostDevice(pipe.reading)
     // As Linux repeats a key: a report with nothing else, or with the code that the key has on its wire.
     var bytes = record(1, 30, 1) + record(0, 0, 0) + record(1, 30, 2) + record(0, 0, 1) + record(0, 0, 0)
     bytes += record(4, 4, 7) + record(1, 30, 2) + record(0, 0, 0) + record(1, 30, 0) + record(0, 0, 0)
+    // A light, a sound and how fast keys repeat: the guest's own doing.
+    for type in [0x11, 0x12, 0x14] as [UInt16] { bytes += record(type, 1, 1) + record(0, 0, 0) }
+    bytes += record(2, 0, 5) + record(0, 0, 0)
     #expect(try pipe.writing.file.write(bytes, from: 0) == bytes.count)
     let stop = try Event()
     var reports: [[InputEvent]] = []
     device.run(stopped: stop.file) { report in
       reports.append(report)
-      if reports.count == 3 { stop.signal() }
+      if reports.count == 4 { stop.signal() }
     }
     #expect(
-      reports == [[.key(30, isDown: true)], [InputEvent(type: 4, code: 4, value: 7)], [.key(30, isDown: false)]])
+      reports == [
+        [.key(30, isDown: true)], [InputEvent(type: 4, code: 4, value: 7)], [.key(30, isDown: false)],
+        [InputEvent(type: 2, code: 0, value: 5)],
+      ])
   }
 
   /// To the host a key that is written is one that was pressed: a guest could type on it.
