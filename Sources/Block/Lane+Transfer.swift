@@ -154,7 +154,7 @@ extension LaneCore {
         completed(Int(completion.token), completion.result, &queue)
       }
     } else {
-      mailbox.takeBackSignal()
+      mailbox.takeBackSignals()
     }
     if mailbox.hasLetters {
       if count == 0 { turnedAt = statistics.time }

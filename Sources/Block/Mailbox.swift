@@ -27,7 +27,8 @@ final class Mailbox: Sendable {
   private let cells: InlineArray<1024, Cell>
   /// The slot that was added last.
   private let newest = Atomic<Int32>(Mailbox.none)
-  private let isSignalled = Atomic<Bool>(false)
+  /// Signals that were noted and not taken back yet: given, or about to be.
+  private let signals = Atomic<Int>(0)
 
   init() throws(Errno) {
     precondition(LaneCore.mostInFlight <= 1024, "a cell for each slot")
@@ -51,16 +52,15 @@ final class Mailbox: Sendable {
     }
     if last != Mailbox.none { return }
     // Noted first: the signal may have the lane's thread take this one's processor.
-    isSignalled.store(true, ordering: .sequentiallyConsistent)
+    signals.add(1, ordering: .sequentiallyConsistent)
     event.signal()
   }
 
-  /// Takes back the signal, for a lane that polls the event itself; before `takeAll`, which then finds what the signal
-  /// was for. One that is noted and still to come wakes the lane once more, and is taken back then.
-  func takeBackSignal() {
-    if !isSignalled.load(ordering: .acquiring) { return }
-    isSignalled.store(false, ordering: .sequentiallyConsistent)
-    if event.drain() == 0 { isSignalled.store(true, ordering: .relaxed) }
+  /// Takes back the signals, for a lane that polls the event itself; before `takeAll`, which then finds what they were
+  /// for. One that is noted and still to come wakes the lane once more, and is taken back then.
+  func takeBackSignals() {
+    if signals.load(ordering: .acquiring) == 0 { return }
+    signals.subtract(Int(event.drain()), ordering: .relaxed)
   }
 
   /// Empties the box; `letter` gives one after the other of what was in it.

@@ -217,6 +217,7 @@ final class Volume: Sendable {
 
   /// The frontend's connection has ended; it may come back.
   func frontendLeft() {
+    limiter?.forgive()
     choiceIsOld.store(true, ordering: .relaxed)
     word.withLock { $0 = nil }
   }

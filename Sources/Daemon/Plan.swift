@@ -18,15 +18,20 @@ public struct ServedDevice: Sendable {
   /// What SIGHUP asks for (see `DaemonPlan.reloadsOnHangUp`).
   public let reload: @Sendable () -> Void
   public let verbs: [ControlVerb]
+  /// Starts the threads that the device has beside its queues'. Called once, when the filter is loaded and capabilities
+  /// are dropped: both hold for the thread that does it and for those that it makes from then on.
+  public let start: @Sendable () throws(HumanError) -> Void
 
   public init(
     _ device: any Device, verbs: [ControlVerb] = [],
     readOperations: @escaping @Sendable () -> [OperationReading] = { [] },
     readAmounts: @escaping @Sendable () -> [AmountReading] = { [] },
-    reload: @escaping @Sendable () -> Void = {}
+    reload: @escaping @Sendable () -> Void = {},
+    start: @escaping @Sendable () throws(HumanError) -> Void = {}
   ) {
     self.device = device
     self.verbs = verbs
+    self.start = start
     self.readOperations = readOperations
     self.readAmounts = readAmounts
     self.reload = reload

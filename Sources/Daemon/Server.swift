@@ -84,8 +84,9 @@ struct Server {
     }
   }
 
-  /// Starts the control threads; from here on frontends are served.
+  /// Starts the devices' own threads and the control threads; from here on frontends are served.
   func start() throws(HumanError) {
+    for service in services { try service.served.start() }
     for (index, service) in services.enumerated() {
       let endings = endings
       do {

@@ -61,8 +61,10 @@ struct CrosvmParameters: Equatable {
 
   private mutating func takeDisplays(_ value: JSON) throws(HumanError) {
     guard case .array(let list) = value else { throw .usage("--params: 'displays' needs a list of objects") }
-    guard list.count <= GraphicsOptions.scanoutCounts.upperBound else {
-      throw .usage("--params: there can be \(GraphicsOptions.scanoutCounts.upperBound) displays, not \(list.count)")
+    // Of several lists too.
+    let count = displays.count + list.count
+    guard count <= GraphicsOptions.scanoutCounts.upperBound else {
+      throw .usage("--params: there can be \(GraphicsOptions.scanoutCounts.upperBound) displays, not \(count)")
     }
     for element in list {
       guard case .object(let members) = element else { throw .usage("--params: 'displays' needs a list of objects") }

@@ -140,8 +140,7 @@ struct Options: ParsableCommand {
       let device = GraphicsDevice(options)
       var settings = VNCSettings(name: "Martlet", password: password)
       if let keyboard = try input?.get() { settings.input = { keyboard.post($0) } }
-      try ViewerOptions.start(device, places, settings, surroundings)
-      try WindowOptions.start(device, shown, WindowOptions.title(listener), settings.input, surroundings)
+      let viewerSettings = settings
       return ServedDevice(
         device, verbs: ScreenVerbs.all(device),
         readOperations: {
@@ -152,6 +151,10 @@ struct Options: ParsableCommand {
             AmountReading(name: "bytes_transferred", count: device.transferredByteCount),
             AmountReading(name: "bytes_shown", count: device.shownByteCount),
           ]
+        },
+        start: { () throws(HumanError) in
+          try ViewerOptions.start(device, places, viewerSettings, surroundings)
+          try WindowOptions.start(device, shown, WindowOptions.title(listener), viewerSettings.input, surroundings)
         })
     }
     if let compositor, !shown.isEmpty { service.reaches = [compositor] }

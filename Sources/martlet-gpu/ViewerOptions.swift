@@ -113,7 +113,7 @@ struct ViewerOptions: ParsableArguments {
     return password
   }
 
-  /// Starts serving viewers, inside the sandbox.
+  /// Starts serving viewers, behind all walls.
   static func start(
     _ device: GraphicsDevice, _ places: [ViewerPlace], _ settings: VNCSettings, _ surroundings: Surroundings
   ) throws(HumanError) {

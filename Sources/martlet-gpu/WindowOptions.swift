@@ -71,7 +71,7 @@ struct WindowOptions: ParsableArguments {
     return "\(name.unicodeScalars.prefix(100).map { String($0) }.joined()) - Martlet"
   }
 
-  /// Starts showing windows, inside the sandbox.
+  /// Starts showing windows, behind all walls.
   static func start(
     _ device: GraphicsDevice, _ scanouts: [Int], _ title: String, _ input: InputSink?, _ surroundings: Surroundings
   ) throws(HumanError) {

@@ -76,14 +76,26 @@ struct Options: ParsableCommand {
     do throws(Errno) {
       if grabs { try source.grab() }
       let device = try InputDevice(identity) { source.write($0) }
+      return ServedDevice(
+        device, readOperations: { readings(device) },
+        start: { () throws(HumanError) in try listen(source, path, device, surroundings) })
+    } catch {
+      throw refusal(path, error)
+    }
+  }
+
+  /// Behind all walls.
+  private static func listen(
+    _ source: HostDevice, _ path: String, _ device: InputDevice, _ surroundings: Surroundings
+  ) throws(HumanError) {
+    do throws(Errno) {
       // Never joined: the process ends when the frontend has left.
       _ = try Thread(name: "evdev") {
         source.run { device.post($0) }
         surroundings.warn("the device '\(path)' is gone; the guest hears no more of it")
       }
-      return ServedDevice(device) { readings(device) }
     } catch {
-      throw refusal(path, error)
+      throw .failure("cannot start a thread (\(error.message)); raise the limit of tasks (TasksMax= in systemd)")
     }
   }
 

@@ -93,6 +93,7 @@ import Testing
     #expect(try viewer.receive(12, descriptors: &none) == Array("RFB 003.008\n".utf8))
     try viewer.send(Array("RFB 003.008\n".utf8))
     #expect(try viewer.receive(2, descriptors: &none) == [1, 2], "the password is asked for")
+    try expectWalls(around: try process.server())
     #expect(try Probe.features(at: input) & 1 << 32 != 0)
     // The screen's verbs need no endpoint's name beside a keyboard, which has none of its own.
     let control = try UnixSocket.connect(to: place.file("control.sock"))
@@ -101,6 +102,20 @@ import Testing
     let outcome = try process.end()
     #expect(outcome.status == .code(0))
     for path in [gpu, vnc, input] { #expect(!FileManager.default.fileExists(atPath: path)) }
+  }
+
+  /// The filter, and no capabilities to speak of, hold for each thread, that of the viewers too.
+  private func expectWalls(around server: Int32) throws {
+    var names: Set<String> = []
+    var capabilities: Set<Substring> = []
+    for thread in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server)/task") {
+      let lines = try Path("/proc/\(server)/task/\(thread)/status").contents().split(separator: "\n")
+      names.insert(lines[0].split(separator: "\t").last.map(String.init) ?? "")
+      #expect(lines.contains("Seccomp:\t2") && lines.contains("NoNewPrivs:\t1"), "\(lines)")
+      capabilities.formUnion(lines.filter { $0.hasPrefix("CapEff:") || $0.hasPrefix("CapBnd:") })
+    }
+    #expect(names.contains("vnc"), "\(names)")
+    #expect(capabilities == ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"])
   }
 
   /// The keyboard is a companion: when the screen's frontend has gone, nobody waits for one that never came.

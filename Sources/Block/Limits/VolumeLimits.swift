@@ -73,6 +73,11 @@ public final class VolumeLimiter: Sendable {
     _ = paidAt.max(due, ordering: .relaxed)
   }
 
+  /// The guest that owed is gone; another one pays for nothing of it but what the buckets lack.
+  public func forgive() {
+    paidAt.store(.min, ordering: .relaxed)
+  }
+
   /// How long nothing may be taken from any queue, because what was begun too early is not paid for yet.
   public func debt(atNanoseconds now: Int64) -> Int64 {
     let due = paidAt.load(ordering: .relaxed)

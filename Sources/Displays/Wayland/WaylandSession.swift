@@ -13,8 +13,8 @@ final class WaylandSession {
   private let settings: WaylandSettings
   private let connection: WaylandConnection
   private let registry: UInt32
-  /// Answered when everything that the compositor offers was told.
-  private let firstAnswer: UInt32
+  /// Answered when everything that the compositor offers was told; 0 from then on.
+  private var firstAnswer: UInt32
   private var globals = WaylandGlobals()
   /// The first one that the compositor offers; nil where keys go nowhere.
   private var seat: Seat?
@@ -52,11 +52,13 @@ final class WaylandSession {
   /// Does what is due. New pixels only when the old ones are out.
   func turn(_ now: Int64) throws(WaylandEnd) {
     try connection.flush()
+    // Asked once: what one window adds must not make the others wait.
+    let isFlushed = connection.isFlushed
     for window in windows {
       window.applySizeWish(now)
-      if connection.isFlushed || window.surface == 0 { window.present() }
+      if isFlushed || window.surface == 0 { window.present() }
     }
-    if connection.isFlushed { seat?.present(globals) }
+    if isFlushed { seat?.present(globals) }
     try connection.flush()
   }
 
@@ -77,7 +79,11 @@ final class WaylandSession {
         seat = nil
       }
     case .done:
-      if object == firstAnswer { try openWindows() }
+      if object == firstAnswer {
+        // Another object may have its number from now on.
+        firstAnswer = 0
+        try openWindows()
+      }
       for window in windows { window.isDone(object) }
       connection.bury(object)
     case .release:
