@@ -86,6 +86,20 @@ final class GraphicsFaultBench {
     return buffer
   }
 
+  /// Such a picture as blob 1, on the first screen.
+  @discardableResult
+  func showBlob(
+    _ width: Int, _ height: Int, _ colour: UInt32, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> GuestBuffer {
+    let buffer = try buffer(width, height, colour)
+    let made = try client.createBlob(1, byteCount: UInt64(buffer.count), [buffer])
+    #expect(made == .okNoData, sourceLocation: sourceLocation)
+    let shown = try client.setScanoutBlob(
+      0, 1, width: UInt32(width), height: UInt32(height), stride: UInt32(width * 4))
+    #expect(shown == .okNoData, sourceLocation: sourceLocation)
+    return buffer
+  }
+
   /// The file that a screenshot of it is.
   static func picture(_ width: Int, _ height: Int, _ colour: UInt32) -> [UInt8] {
     let pixel = [16, 8, 0].map { UInt8(truncatingIfNeeded: colour >> $0) }

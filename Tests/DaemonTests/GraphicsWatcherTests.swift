@@ -32,11 +32,7 @@ struct GraphicsWatcherTests {
     let bench = try GraphicsFaultBench()
     let (width, height) = (800, 600)
     let whole = GraphicsFaultBench.rectangle(width, height)
-    let buffer = try bench.buffer(width, height, 0x11_2233)
-    #expect(try bench.client.createBlob(1, byteCount: UInt64(buffer.count), [buffer]) == .okNoData)
-    #expect(
-      try bench.client.setScanoutBlob(0, 1, width: UInt32(width), height: UInt32(height), stride: UInt32(width * 4))
-        == .okNoData)
+    try bench.showBlob(width, height, 0x11_2233)
     for round in 0..<4 {
       let pair = try UnixSocket.pair()
       try bench.driver.connection.setDisplaySocket(pair.second.file, needReply: true)
@@ -62,11 +58,7 @@ struct GraphicsWatcherTests {
     let bench = try GraphicsFaultBench()
     let (width, height) = (1280, 800)
     let whole = GraphicsFaultBench.rectangle(width, height)
-    let buffer = try bench.buffer(width, height, 0)
-    #expect(try bench.client.createBlob(1, byteCount: UInt64(buffer.count), [buffer]) == .okNoData)
-    #expect(
-      try bench.client.setScanoutBlob(0, 1, width: UInt32(width), height: UInt32(height), stride: UInt32(width * 4))
-        == .okNoData)
+    let buffer = try bench.showBlob(width, height, 0)
     #expect(try bench.client.flush(1, whole) == .okNoData)
     let before = try bench.privateMiB()
     let sleepers = try (0..<4).map { _ in try bench.viewer() }

@@ -23,6 +23,32 @@ struct BackendSpec {
   var isProgram: Bool { if case .program = source { true } else { false } }
 }
 
+extension [BackendSpec] {
+  /// All of them started, each with what works on it; nobody is left running if one cannot be had.
+  /// - Parameter start: is told the number of each, from 0 on, as `session` is.
+  func contestants(
+    start: (BackendSpec, Int) throws(HumanError) -> RunningBackend,
+    session: (RunningBackend, Int) throws(HumanError) -> any Contestant
+  ) throws(HumanError) -> [any Contestant] {
+    var contestants: [any Contestant] = []
+    do throws(HumanError) {
+      for (number, spec) in enumerated() {
+        let backend = try start(spec, number)
+        do throws(HumanError) {
+          contestants.append(try session(backend, number))
+        } catch {
+          backend.stop()
+          throw error
+        }
+      }
+    } catch {
+      for contestant in contestants { contestant.close() }
+      throw error
+    }
+    return contestants
+  }
+}
+
 /// One way to start all backends.
 struct BenchMode {
   let name: String

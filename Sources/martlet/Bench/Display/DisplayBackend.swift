@@ -26,24 +26,12 @@ struct DisplayStarter {
     }
   }
 
-  /// All of them; nobody is left running if one cannot be started.
   func all(_ mode: DisplayMode, _ settings: DisplaySettings) throws(HumanError) -> [any Contestant] {
-    var contestants: [any Contestant] = []
-    do throws(HumanError) {
-      for (number, spec) in specs.enumerated() {
-        let backend = try start(spec, number: number)
-        do throws(HumanError) {
-          contestants.append(try DisplaySession(backend, mode, settings))
-        } catch {
-          backend.stop()
-          throw error
-        }
-      }
-    } catch {
-      for contestant in contestants { contestant.close() }
-      throw error
+    try specs.contestants { (spec, number) throws(HumanError) in
+      try start(spec, number: number)
+    } session: { (backend, _) throws(HumanError) in
+      try DisplaySession(backend, mode, settings)
     }
-    return contestants
   }
 }
 

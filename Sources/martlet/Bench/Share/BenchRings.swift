@@ -102,25 +102,13 @@ struct ShareStarter {
     }
   }
 
-  /// All of them with what works on them; nobody is left running if one cannot be started.
   func all(
     _ mode: BenchMode, _ session: (RunningBackend, Int) throws(HumanError) -> any Contestant
   ) throws(HumanError) -> [any Contestant] {
-    var contestants: [any Contestant] = []
-    do throws(HumanError) {
-      for (number, spec) in specs.enumerated() {
-        let backend = try start(spec, mode)
-        do throws(HumanError) {
-          contestants.append(try session(backend, number))
-        } catch {
-          backend.stop()
-          throw error
-        }
-      }
-    } catch {
-      for contestant in contestants { contestant.close() }
-      throw error
+    try specs.contestants { (spec, _) throws(HumanError) in
+      try start(spec, mode)
+    } session: { (backend, number) throws(HumanError) in
+      try session(backend, number)
     }
-    return contestants
   }
 }

@@ -37,24 +37,12 @@ struct VolumeStarter {
     }
   }
 
-  /// All of them; nobody is left running if one cannot be started.
   func all(_ mode: VolumeMode, _ settings: ShareSettings) throws(HumanError) -> [any Contestant] {
-    var contestants: [any Contestant] = []
-    do throws(HumanError) {
-      for (number, spec) in specs.enumerated() {
-        let backend = try start(spec, mode, number: number)
-        do throws(HumanError) {
-          contestants.append(try VolumeSession(backend, settings))
-        } catch {
-          backend.stop()
-          throw error
-        }
-      }
-    } catch {
-      for contestant in contestants { contestant.close() }
-      throw error
+    try specs.contestants { (spec, number) throws(HumanError) in
+      try start(spec, mode, number: number)
+    } session: { (backend, _) throws(HumanError) in
+      try VolumeSession(backend, settings)
     }
-    return contestants
   }
 
   private func daemonArguments(_ socket: String, _ image: String, _ mode: VolumeMode) -> [String] {
