@@ -16,23 +16,9 @@ extension Ring {
     registered index: Int, _ segments: Segments, at offset: Int64, flags: Int32 = 0, token: UInt64
   ) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    let (file, position) = (Int32(truncatingIfNeeded: index), UInt64(bitPattern: offset))
-    let memory = registered.number(of: segments)
-    if segments.count == 1 {
-      // One buffer spares the kernel the import of a vector.
-      let segment = segments[0]
-      let count = UInt32(truncatingIfNeeded: segment.count)
-      if let memory {
-        unsafe io_uring_prep_read_fixed(entry, file, segment.base, count, position, Int32(memory))
-      } else {
-        unsafe io_uring_prep_read(entry, file, segment.base, count, position)
-      }
-    } else {
-      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_readv2(entry, file, vectors, UInt32(segments.count), position, 0)
-      }
-      if let memory { unsafe useRegistered(memory, UInt8(MARTLET_OP_READV_FIXED), entry) }
-    }
+    unsafe describe(
+      entry, Int32(truncatingIfNeeded: index), segments, at: offset, isWrite: false, in: registered.number(of: segments)
+    )
     unsafe finish(entry, flags, token)
     return true
   }
@@ -43,24 +29,44 @@ extension Ring {
     registered index: Int, _ segments: Segments, at offset: Int64, flags: Int32 = 0, token: UInt64
   ) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    let (file, position) = (Int32(truncatingIfNeeded: index), UInt64(bitPattern: offset))
-    let memory = registered.number(of: segments)
-    if segments.count == 1 {
-      let segment = segments[0]
-      let count = UInt32(truncatingIfNeeded: segment.count)
-      if let memory {
-        unsafe io_uring_prep_write_fixed(entry, file, segment.base, count, position, Int32(memory))
-      } else {
-        unsafe io_uring_prep_write(entry, file, segment.base, count, position)
-      }
-    } else {
-      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_writev2(entry, file, vectors, UInt32(segments.count), position, 0)
-      }
-      if let memory { unsafe useRegistered(memory, UInt8(MARTLET_OP_WRITEV_FIXED), entry) }
-    }
+    unsafe describe(
+      entry, Int32(truncatingIfNeeded: index), segments, at: offset, isWrite: true, in: registered.number(of: segments))
     unsafe finish(entry, flags, token)
     return true
+  }
+
+  /// Fills in what is moved: between a file, registered or not, and segments, which may lie in registered memory.
+  /// Inlined with a constant `isWrite`, so that each direction has code of its own.
+  @inline(__always)
+  func describe(
+    _ entry: UnsafeMutablePointer<io_uring_sqe>, _ file: Int32, _ segments: Segments, at offset: Int64, isWrite: Bool,
+    in memory: UInt16? = nil
+  ) {
+    let position = UInt64(bitPattern: offset)
+    if segments.count > 1 {
+      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
+        let count = UInt32(segments.count)
+        if isWrite {
+          unsafe io_uring_prep_writev2(entry, file, vectors, count, position, 0)
+        } else {
+          unsafe io_uring_prep_readv2(entry, file, vectors, count, position, 0)
+        }
+      }
+      let code = isWrite ? UInt8(MARTLET_OP_WRITEV_FIXED) : UInt8(MARTLET_OP_READV_FIXED)
+      if let memory { unsafe useRegistered(memory, code, entry) }
+      return
+    }
+    // One buffer spares the kernel the import of a vector.
+    let segment = segments[0]
+    let count = UInt32(truncatingIfNeeded: segment.count)
+    switch (isWrite, memory) {
+    case (false, nil): unsafe io_uring_prep_read(entry, file, segment.base, count, position)
+    case (true, nil): unsafe io_uring_prep_write(entry, file, segment.base, count, position)
+    case (false, let memory?):
+      unsafe io_uring_prep_read_fixed(entry, file, segment.base, count, position, Int32(memory))
+    case (true, let memory?):
+      unsafe io_uring_prep_write_fixed(entry, file, segment.base, count, position, Int32(memory))
+    }
   }
 
   /// Makes a vectored operation one on registered memory, where the kernel has these.

@@ -195,37 +195,18 @@ public struct Ring: ~Copyable, @unchecked Sendable {
   /// until `submit` returns, the memory behind it until the completion.
   public func prepareRead(_ file: File, _ segments: Segments, at offset: Int64, flags: Int32, token: UInt64) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    if segments.count == 1 {
-      // One buffer spares the kernel the import of a vector.
-      let segment = segments[0]
-      unsafe io_uring_prep_read(
-        entry, file.raw, segment.base, UInt32(truncatingIfNeeded: segment.count), UInt64(bitPattern: offset))
-      unsafe entry.pointee.rw_flags = flags
-    } else {
-      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_readv2(
-          entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
-      }
-    }
-    unsafe io_uring_sqe_set_data64(entry, token)
+    unsafe describe(entry, file.raw, segments, at: offset, isWrite: false)
+    unsafe entry.pointee.rw_flags = flags
+    unsafe entry.pointee.user_data = token
     return true
   }
 
   /// As `prepareRead`, for writing.
   public func prepareWrite(_ file: File, _ segments: Segments, at offset: Int64, flags: Int32, token: UInt64) -> Bool {
     guard let entry = unsafe io_uring_get_sqe(ring) else { return false }
-    if segments.count == 1 {
-      let segment = segments[0]
-      unsafe io_uring_prep_write(
-        entry, file.raw, segment.base, UInt32(truncatingIfNeeded: segment.count), UInt64(bitPattern: offset))
-      unsafe entry.pointee.rw_flags = flags
-    } else {
-      unsafe segments.start.withMemoryRebound(to: iovec.self, capacity: segments.count) { vectors in
-        unsafe io_uring_prep_writev2(
-          entry, file.raw, vectors, UInt32(segments.count), UInt64(bitPattern: offset), flags)
-      }
-    }
-    unsafe io_uring_sqe_set_data64(entry, token)
+    unsafe describe(entry, file.raw, segments, at: offset, isWrite: true)
+    unsafe entry.pointee.rw_flags = flags
+    unsafe entry.pointee.user_data = token
     return true
   }
 

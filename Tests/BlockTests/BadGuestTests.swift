@@ -13,7 +13,7 @@ import Wire
 /// - each request gets the status of VIRTIO 1.3 section 5.2.6.2, nothing outside of the volume is read or written, and
 ///   the program lives;
 /// - writes over each other leave each sector as one of them wanted it.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct BadGuestTests {
   private static let contents = [UInt8](repeating: 1, count: 1 << 19) + pattern(1 << 19)
   private static let error = BlockStatus.ioError.rawValue

@@ -14,7 +14,7 @@ import Wire
 /// - it says what the image is, and as many bytes come as were asked for;
 /// - when the image's size changes the guest is told, and requests are checked against the new size;
 /// - a driver that cannot flush, or chose write-through, finds its writes safe when they are answered.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ConfigurationTests {
   @Test(arguments: Way.all)
   func saysWhatTheImageIs(_ way: Way) throws {
@@ -67,7 +67,7 @@ struct ConfigurationTests {
     let disk = try Disk(byteCount: 1 << 20)
     let channel = try #require(disk.driver.channel)
     try disk.image.resize(2 << 20)
-    let message = try channel.receive(timeoutNanoseconds: 20_000_000_000)
+    let message = try channel.receive(timeoutNanoseconds: 60_000_000_000)
     #expect(message.header.request == 2, "CONFIG_CHANGE_MSG")
     #expect(try disk.config().capacity == 4096)
     try disk.client.write(sector: 4095, [UInt8](repeating: 7, count: 512))
@@ -92,7 +92,7 @@ struct ConfigurationTests {
     let disk = try Disk(way, byteCount: 1 << 20, contents: pattern(1 << 20))
     let channel = try #require(disk.driver.channel)
     #expect(try disk.device.grow(to: 3 << 20) == 3 << 20)
-    #expect(try channel.receive(timeoutNanoseconds: 20_000_000_000).header.request == 2, "CONFIG_CHANGE_MSG")
+    #expect(try channel.receive(timeoutNanoseconds: 60_000_000_000).header.request == 2, "CONFIG_CHANGE_MSG")
     #expect(try disk.config().capacity == 3 << 11)
     #expect(try Path(disk.image.path).status().size == 3 << 20)
     try disk.client.write(sector: (3 << 11) - 1, pattern(512))

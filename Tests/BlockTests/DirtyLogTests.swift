@@ -14,7 +14,7 @@ import Wire
 /// - once the driver's features say LOG_ALL, every page of guest memory that the device changes is marked in the log,
 ///   the used ring included, whoever did the request; a page that it only reads is not;
 /// - without LOG_ALL nothing is.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct DirtyLogTests {
   private static let image = pattern(1 << 20)
   private static let page = 4096

@@ -209,9 +209,9 @@ func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
   }
 }
 
-/// Waits for what another thread does.
+/// Waits for what another thread or process does; minutes, because a disk may be busy with others' work.
 func eventually(
-  _ what: Comment, seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation,
+  _ what: Comment, seconds: Double = 300, sourceLocation: SourceLocation = #_sourceLocation,
   _ condition: () throws -> Bool
 ) throws {
   let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)

@@ -13,7 +13,7 @@ import VirtioProtocol
 /// Errors of the image, at the start and later. Invariants:
 /// - an image that cannot be served is refused with a sentence that says what to do;
 /// - what the image does not give is an I/O error for the guest, and the next request is served.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ErrorTests {
   private func refusal(_ path: String, readOnly: Bool = false, direct: DirectIO = .off) -> String {
     do {

@@ -14,7 +14,7 @@ import VirtioProtocol
 /// - blocks that are larger than the guest's are read, changed and written so that no neighbour is lost;
 /// - a device's own sizes are told, and it is discarded, zeroed and resized as a file is;
 /// - a full disk is an error for the guest and nothing worse, and writes go on when there is room again.
-@Suite(.enabled(if: Grounds.areThere, Grounds.why), .serialized, .timeLimit(.minutes(10)))
+@Suite(.enabled(if: Grounds.areThere, Grounds.why), .serialized, .timeLimit(.minutes(30)))
 struct GroundTests {
   private static let image = pattern(1 << 20)
 

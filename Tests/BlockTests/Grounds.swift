@@ -83,7 +83,7 @@ final class MountedGround {
 
   deinit {
     // A helper may have the image open a moment longer.
-    for _ in 0..<50 {
+    for _ in 0..<600 {
       if (try? host("umount", directory)) != nil { break }
       usleep(100_000)
     }

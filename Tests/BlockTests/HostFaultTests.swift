@@ -13,7 +13,7 @@ import Testing
 ///   log says so, and the volume is served;
 /// - what the disk refuses is an I/O error for the guest and a line in the log; everything else goes on, and that too
 ///   as soon as the disk can.
-@Suite(.serialized, .enabled(if: Grounds.areThere, Grounds.why), .timeLimit(.minutes(10)))
+@Suite(.serialized, .enabled(if: Grounds.areThere, Grounds.why), .timeLimit(.minutes(30)))
 struct HostFaultTests {
   private static let contents = pattern(1 << 14)
   private static let piece = [UInt8](repeating: 9, count: 1 << 14)

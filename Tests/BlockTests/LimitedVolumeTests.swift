@@ -16,7 +16,7 @@ import VirtioProtocol
 ///   anything else is taken.
 ///
 /// Times are bounded from below only: a busy machine is slower than the limit, never faster.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct LimitedVolumeTests {
   private static let image = pattern(1 << 20)
 
@@ -126,11 +126,12 @@ struct LimitedVolumeTests {
       try disk.driver.reset()
       try disk.driver.start()
     }
-    func done() -> Int { disk.device.operationReadings.reduce(0) { $0 + Int($1.count) } }
+    // Counted before the clock is read.
+    let done = disk.device.operationReadings.reduce(0) { $0 + Int($1.count) }
     let passed = Double(Clock.monotonic - start) / 1e9
     // The burst, what the rate gives, and what both queues may do ahead of their time.
-    #expect(Double(done()) <= 5 + 50 * passed + Double(2 * atOnce))
-    #expect(done() > 0)
+    #expect(Double(done) <= 5 + 50 * passed + Double(2 * atOnce))
+    #expect(done > 0)
     // It ends: every queue is served again, and a kick is heard again.
     for queue in disk.driver.queues + disk.driver.queues {
       let client = BlockClient(queue)

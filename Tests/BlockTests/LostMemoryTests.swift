@@ -12,7 +12,7 @@ import Wire
 
 /// A frontend that truncates its guest memory while the volume works on requests in it. Invariants: no byte comes into
 /// the image that the guest did not write; the volume lives and serves the next frontend.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct LostMemoryTests {
   private static let image = pattern(1 << 20)
   private static let boundary = 8 << 20

@@ -19,7 +19,7 @@ import Wire
 ///
 /// What "unsafe" loses shows that the disk forgets.
 @Suite(
-  .serialized, .enabled(if: FaultDisk.isThere, Comment(rawValue: FaultDisk.why)), .timeLimit(.minutes(15)))
+  .serialized, .enabled(if: FaultDisk.isThere, Comment(rawValue: FaultDisk.why)), .timeLimit(.minutes(30)))
 struct PowerLossTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var way: RunningWay
@@ -61,7 +61,7 @@ struct PowerLossTests {
       }
       let guest = Guest(driver, ledger, flushes: row.flushes)
       let goal = 60 + Int(dice.next() % 200)
-      try eventually("it answers: \(volume.log)", seconds: 120) {
+      try eventually("it answers: \(volume.log)") {
         try guest.work(&dice)
         return guest.answered >= goal
       }
@@ -87,7 +87,7 @@ struct PowerLossTests {
     try faulty.fail("sync")
     try faulty.hold()
     try disk.client.submit(BlockRequest(BlockRequestHeader(.write, sector: 8), sent: Ledger.sector(7)))
-    try eventually("the write is under way", seconds: 60) { faulty.heldCount == 1 }
+    try eventually("the write is under way") { faulty.heldCount == 1 }
     let device = disk.device
     let chooser = try Linux.Thread(name: "chooser") { _ = device.writeConfiguration(offset: 32, bytes: [0]) }
     try eventually("the choice is made") { device.readConfiguration(offset: 32, byteCount: 1) == [0] }

@@ -49,7 +49,7 @@ func output(of program: [String]) throws -> (text: String, end: ProcessEnd) {
 
 /// Waits, for as long as a loaded machine may need, until something is so.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-  for _ in 0..<3000 {
+  for _ in 0..<30_000 {
     if try condition() { return true }
     usleep(10_000)
   }

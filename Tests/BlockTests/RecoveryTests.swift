@@ -18,7 +18,7 @@ import Wire
 /// - every chain is used exactly once, whoever answered it;
 /// - a block holds what was written to it last, whatever was in flight when the daemon died: nothing that was
 ///   answered is lost, and nothing old is done again over something newer.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct RecoveryTests {
   /// A guest that outlives its backends.
   private final class Guest {
@@ -45,7 +45,7 @@ struct RecoveryTests {
 
     /// The handshake of a frontend that reconnects: the area for requests in flight before the rings.
     func attach(to path: String) throws {
-      let connection = try FrontendConnection(path: path, timeoutNanoseconds: 30_000_000_000)
+      let connection = try FrontendConnection(path: path, timeoutNanoseconds: 60_000_000_000)
       self.connection = connection
       try connection.setOwner()
       let features = try connection.getFeatures().subtracting([.logAll, .ringPacked])
@@ -126,7 +126,7 @@ struct RecoveryTests {
         BuildFolder.program("martlet-blk"), "--blk-file=\(image.path)", "--socket-path=\(path)", "--num-queues=2",
         "--direct=\(way.direct.rawValue)", "--engine=\(way.engine.rawValue)", "--sandbox=none", "--log-level=warn",
       ], in: place)
-    try eventually("the daemon listens: \(program.log)", seconds: 60) { (try? UnixSocket.connect(to: path)) != nil }
+    try eventually("the daemon listens: \(program.log)") { (try? UnixSocket.connect(to: path)) != nil }
     return program
   }
 
@@ -143,7 +143,7 @@ struct RecoveryTests {
       let program = try Self.start(path, image, way, in: place)
       try guest.attach(to: path)
       // Everything that the last one left is done first; then what it wrote must be there.
-      try eventually("round \(round): \(guest.inFlight) requests were not answered; \(program.log)", seconds: 60) {
+      try eventually("round \(round): \(guest.inFlight) requests were not answered; \(program.log)") {
         try guest.take()
         return guest.inFlight == 0
       }
@@ -151,7 +151,7 @@ struct RecoveryTests {
       // Killed after some of its answers, with others in flight.
       let goal = Int.random(in: 0...300)
       var done = 0
-      try eventually("round \(round): the daemon does not answer; \(program.log)", seconds: 60) {
+      try eventually("round \(round): the daemon does not answer; \(program.log)") {
         for index in 0..<2 { try guest.begin(8, on: index) }
         done += try guest.take()
         return done >= goal

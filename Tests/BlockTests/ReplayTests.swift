@@ -16,7 +16,7 @@ import Wire
 /// Frontends of block devices. Invariants:
 /// - each negotiates, reads its piece of the configuration and does requests with the features that it lets through;
 /// - after its way of stopping, it goes on with what it wrote before.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayTests {
   private static let image = pattern(1 << 20)
 

@@ -13,7 +13,7 @@ import Wire
 /// - each is answered with the status of VIRTIO 1.3 section 5.2.6.2, and only a chain without room for one is not;
 /// - a zeroed range reads as zeroes, a discarded one of a file too, and nothing else has changed;
 /// - nothing changes a read-only volume.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct RequestTests {
   private static let image = pattern(1 << 20)
 

@@ -36,7 +36,7 @@ final class RunningVolume {
       [BuildFolder.program("martlet-blk"), "--blk-file=\(image)", "--socket-path=\(place.file("s"))"] + options,
       in: place)
     self.program = program
-    try eventually("it serves: \(program.log)", seconds: 60) {
+    try eventually("it serves: \(program.log)") {
       program.log.contains("] serving ") || !program.isRunning
     }
     try #require(program.isRunning, "\(program.log)")
@@ -62,7 +62,7 @@ final class RunningVolume {
   /// Ends it as a service manager does.
   func end() throws {
     program.send(SIGTERM)
-    let outcome = try program.waitBlocking(seconds: 60)
+    let outcome = try program.waitBlocking()
     #expect(outcome.code == 0, "\(outcome.errors)")
   }
 

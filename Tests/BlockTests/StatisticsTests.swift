@@ -12,7 +12,7 @@ import VirtioProtocol
 /// What a volume tells of itself. Invariants:
 /// - every answered request is counted on its queue, with its time if times are taken;
 /// - a time covers the request from the moment its queue turned to it until it was answered.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct StatisticsTests {
   @Test(arguments: Way.all)
   func requestsAreCountedAndTimedOnTheirQueue(_ way: Way) throws {
@@ -36,14 +36,20 @@ struct StatisticsTests {
   @Test func timesIncludeWhatALimitHoldsBack() throws {
     let disk = try Disk(contents: [1]) {
       $0.measuresLatency = true
-      $0.limits = VolumeLimits(requestsPerSecond: 20, requestBurst: 1)
+      $0.limits = VolumeLimits(requestsPerSecond: 4, requestBurst: 1)
     }
     let start = Clock.monotonic
-    for _ in 0..<3 { _ = try disk.client.read(sector: 0, byteCount: 512) }
+    // All at once: one that came late, because this thread was kept waiting, would wait less for its turn.
+    for _ in 0..<3 {
+      try disk.client.add(BlockRequest(BlockRequestHeader(.read, sector: 0), receivedByteCount: 512))
+    }
+    disk.client.flush()
+    for _ in 0..<3 { _ = try disk.client.complete().answer.checked() }
     let passed = Clock.monotonic - start
     let latency = try #require(disk.device.operationReadings.first?.latency)
-    // The first went at once, and each of the others waited until 50 ms after the one before it.
-    #expect(latency.totalNanoseconds >= 50_000_000 && latency.totalNanoseconds <= UInt64(passed))
+    // The first went at once, and each of the others 250 ms after the one before it: 750 ms of waiting, of which as
+    // much may be missing as the queue's thread itself was kept from looking.
+    #expect(latency.totalNanoseconds >= 250_000_000 && latency.totalNanoseconds <= UInt64(3 * passed))
   }
 
   @Test func withoutTheClockThereAreCountsAlone() throws {

@@ -13,7 +13,7 @@ import VirtioProtocol
 /// - no layout of header, data and status over descriptors makes a difference;
 /// - the used length covers what was written and nothing else;
 /// - what lies outside of the volume is refused, and nothing of it is done.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct TransferTests {
   private static let image = pattern(1 << 20)
 

@@ -10,7 +10,7 @@ import VirtioProtocol
 
 /// Zeroing by hand, where the file system has no better way (tmpfs). Invariants: a guest that asks for more zeroes than
 /// the host writes in an hour keeps neither its other requests waiting for them nor whoever stops its ring.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ZeroingTests {
   private static let byteCount = 32 << 20
   private static let whole = BlockRange(sector: 0, numSectors: UInt32(byteCount / 512))

@@ -9,19 +9,7 @@ import Testing
 /// line that makes no sense, 1 for a host that refuses.
 /// Serialized: every row looks for the socket that another may be about to make and remove.
 @Suite(.serialized) struct BadInputTests {
-  struct Row: Sendable, CustomTestStringConvertible {
-    let arguments: [String]
-    let code: Int32
-    let sentence: String
-
-    init(_ arguments: String, _ code: Int32, _ sentence: String) {
-      self.arguments = arguments.split(separator: " ").map(String.init)
-      self.code = code
-      self.sentence = sentence
-    }
-
-    var testDescription: String { arguments.joined(separator: " ") }
-  }
+  typealias Row = WrongLine
 
   /// This run's own: another one on the same machine must not get in the way.
   static let socket = "/tmp/mt-never-\(CurrentProcess.identifier).sock"
@@ -83,16 +71,8 @@ import Testing
 
   @Test(arguments: rows)
   func isOneSentence(_ row: Row) throws {
-    let outcome = try DaemonProcess.run(row.arguments)
-    #expect(outcome.status == .code(row.code))
-    #expect(outcome.standardOutput.isEmpty)
-    let text = outcome.standardError
-    #expect(outcome.errorLines.count == 1 && text.hasSuffix("\n"), "\(text)")
-    #expect(text.hasPrefix("martlet-fs: "), "\(text)")
-    #expect(text.contains(row.sentence), "\(text)")
-    // One sentence, which says where to read on if the command line was wrong.
-    #expect(!text.contains(". ") && !text.contains("Error:") && !text.contains("Usage:"), "\(text)")
-    #expect(text.contains("see --help") == (row.code == 2), "\(text)")
+    let process = try DaemonProcess(row.arguments, in: TemporaryDirectory())
+    #expect(row.faults(of: "martlet-fs", in: try process.child.waitBlocking()) == [])
     #expect((try? Path(Self.socket).status()) == nil)
   }
 

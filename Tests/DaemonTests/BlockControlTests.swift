@@ -12,7 +12,7 @@ import VhostUserProtocol
 /// - however an image becomes larger, its guest is told once, and only its guest;
 /// - nothing makes an image smaller, and a refusal changes nothing;
 /// - what the guest did is counted for each queue, with times unless they were left out.
-@Suite(.timeLimit(.minutes(10))) struct BlockControlTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockControlTests {
   private let place: Workplace
   private let control: String
 
@@ -22,11 +22,11 @@ import VhostUserProtocol
   }
 
   private func ask(_ line: String) throws -> String {
-    let client = try UnixSocket.connect(to: control, withinMilliseconds: 20_000)
+    let client = try UnixSocket.connect(to: control, withinMilliseconds: 60_000)
     try client.send(Array((line + "\n").utf8))
     var bytes: [UInt8] = []
     while true {
-      try #require(!Poll.wait(client.file, nil, timeoutNanoseconds: 20_000_000_000).first.isEmpty)
+      try #require(!Poll.wait(client.file, nil, timeoutNanoseconds: 60_000_000_000).first.isEmpty)
       var none = ReceivedDescriptors()
       guard let piece = try client.receiveOnce(atMost: 65536, descriptors: &none) else { break }
       bytes += piece
@@ -70,7 +70,7 @@ import VhostUserProtocol
   /// The capacity in bytes once the backend has said that the configuration has changed (CONFIG_CHANGE_MSG).
   private func toldCapacity(_ driver: VhostUserDriver) throws -> UInt64 {
     let channel = try #require(driver.channel)
-    let message = try channel.receive(timeoutNanoseconds: 30_000_000_000)
+    let message = try channel.receive(timeoutNanoseconds: 60_000_000_000)
     #expect(message.header.request == 2)
     return try driver.config(count: 8).reversed().reduce(0) { $0 << 8 | UInt64($1) } * 512
   }

@@ -16,7 +16,7 @@ import VirtioProtocol
 /// - once a queue runs, no request allocates;
 /// - 32 requests that come together cost no more than three system calls: 0.1 each;
 /// - a daemon has less than 10 MiB of memory of its own.
-@Suite(.timeLimit(.minutes(10))) struct BlockCostTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockCostTests {
   /// How a volume is served, and whether the guest's buffers lie where direct I/O takes them.
   struct Way: Sendable, CustomTestStringConvertible {
     let arguments: [String]
@@ -164,12 +164,16 @@ import VirtioProtocol
     let (driver, lanes) = try attach(way.misalignment)
     // Helpers are started, and lists grow to what is needed.
     try drive(lanes[0], turns: 100)
-    let before = try allocationCount()
-    try #require(before > 100, "nothing is counted")
-    try drive(lanes[0], turns: 200)
-    // The look at the image's size, once a second, may allocate; 6400 requests may not.
-    let after = try allocationCount()
-    #expect(after - before < 100, "\(after - before) allocations")
+    try #require(try allocationCount() > 100, "nothing is counted")
+    // The look at the image's size, once a second, may allocate; 6400 requests may not. On a busy machine they take
+    // many seconds, so the least of a few runs counts.
+    var allocations = UInt64.max
+    for _ in 0..<5 where allocations >= 100 {
+      let before = try allocationCount()
+      try drive(lanes[0], turns: 200)
+      allocations = min(allocations, try allocationCount() - before)
+    }
+    #expect(allocations < 100, "\(allocations) allocations")
     driver.connection.close()
     program.send(SIGTERM)
     #expect(try await program.wait().code == 0)

@@ -13,19 +13,7 @@ import Testing
   static let never = "/tmp/martlet-blk-never-made.sock"
   static let base = "--blk-file /etc/hostname --socket-path \(never)"
 
-  struct Row: Sendable, CustomTestStringConvertible {
-    let arguments: [String]
-    let code: Int32
-    let sentence: String
-
-    init(_ arguments: String, _ code: Int32, _ sentence: String) {
-      self.arguments = arguments.split(separator: " ").map(String.init)
-      self.code = code
-      self.sentence = sentence
-    }
-
-    var testDescription: String { arguments.joined(separator: " ") }
-  }
+  typealias Row = WrongLine
 
   static let wrong: [Row] = [
     Row("--nonsense", 2, "unknown option '--nonsense'"),
@@ -87,14 +75,7 @@ import Testing
 
   @Test(arguments: wrong)
   func whatIsWrongIsOneSentence(_ row: Row) throws {
-    let outcome = try run(row.arguments)
-    #expect(outcome.code == row.code)
-    #expect(outcome.output.isEmpty)
-    let text = outcome.errors
-    #expect(outcome.errorLines.count == 1 && text.hasSuffix("\n"), "\(text)")
-    #expect(text.hasPrefix("martlet-blk: ") && text.contains(row.sentence), "\(text)")
-    #expect(!text.contains(". ") && !text.contains("Error:") && !text.contains("Usage:"), "\(text)")
-    #expect(text.contains("see --help") == (row.code == 2), "\(text)")
+    #expect(row.faults(of: "martlet-blk", in: try run(row.arguments)) == [])
     #expect((try? Path(Self.never).status()) == nil)
   }
 

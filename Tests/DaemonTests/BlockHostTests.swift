@@ -13,7 +13,7 @@ import Testing
 /// martlet-blk on hosts that are against it: io_uring forbidden, writes refused, the image somebody else's. Invariants:
 /// - where io_uring cannot be had threads do its work, all of it, and the log says so once;
 /// - what the host refuses is an error for the guest, the daemon lives, and what the host allows goes on.
-@Suite(.timeLimit(.minutes(10))) struct BlockHostTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockHostTests {
   /// The program started behind a filter that refuses io_uring_setup(2), as containers and kernel.io_uring_disabled do.
   /// Only a thread of its own gets the filter here, and what it starts inherits it.
   private static func startWithoutRings(_ arguments: [String], in place: Workplace) throws -> RunningProgram {

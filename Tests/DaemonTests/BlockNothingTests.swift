@@ -12,7 +12,7 @@ import VirtioProtocol
 /// `--format null`: a volume of nothing, for measuring. Invariants:
 /// - it answers what a disk of its size would: ranges are checked, read-only refuses, and its size is what was said;
 /// - reads leave the guest's memory as it is, and nothing of the host is read or written.
-@Suite(.timeLimit(.minutes(10))) struct BlockNothingTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockNothingTests {
   private let place: Workplace
 
   init() throws {

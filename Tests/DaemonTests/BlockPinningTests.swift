@@ -11,7 +11,7 @@ import Testing
 /// Invariants:
 /// - all of the guest's memory is pinned, and no more; what the frontend takes away, and all when it leaves, is let go;
 /// - requests move the bytes of the memory that is there now, whatever was there before.
-@Suite(.timeLimit(.minutes(10))) struct BlockPinningTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockPinningTests {
   private let place: Workplace
 
   init() throws {

@@ -60,7 +60,7 @@ final class DaemonProcess: Sendable {
   var log: String { child.log }
 
   /// Waits for the end; kills the process and fails after `seconds`.
-  func wait(seconds: Double = 60) throws -> Outcome {
+  func wait(seconds: Double = RunningProgram.patienceSeconds) throws -> Outcome {
     let end = try child.waitBlocking(seconds: seconds)
     return Outcome(
       status: end.code.map { .code($0) } ?? .signal(end.signal ?? 0), standardOutput: end.output,
@@ -73,7 +73,9 @@ final class DaemonProcess: Sendable {
     return try wait()
   }
 
-  func waitUntil(seconds: Double = 60, _ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
+  func waitUntil(
+    seconds: Double = RunningProgram.patienceSeconds, _ what: @autoclosure () -> String, _ condition: () throws -> Bool
+  ) throws {
     let deadline = Linux.Clock.monotonic + Int64(seconds * 1e9)
     while Linux.Clock.monotonic < deadline {
       if try condition() { return }

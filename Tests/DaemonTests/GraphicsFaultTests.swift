@@ -12,7 +12,7 @@ import Wire
 /// A guest that means no good, before martlet-gpu as a person starts it: sandboxed, and killed for any system call that
 /// it has no need of. Invariants: whatever is wrong is answered with an error, each chain comes back, memory is
 /// bounded, and an honest guest is served afterwards by the same process.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct GraphicsFaultTests {
   private static let isSlow = ProcessInfo.processInfo.environment["MARTLET_SLOW"] == "1"
   private static let pixel = GraphicsFaultBench.rectangle(1, 1)

@@ -10,7 +10,7 @@ import Wire
 
 /// Who looks on comes and goes as it likes: the frontend's display, VNC viewers. Invariants, of the daemon as a person
 /// starts it: the guest is answered all the while, other displays go on, and who comes back sees everything again.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct GraphicsWatcherTests {
   /// The frontend's end of a display socket, up to a message of this kind; questions are not answered.
   private static func expect(

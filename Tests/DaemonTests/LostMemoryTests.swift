@@ -8,7 +8,7 @@ import Testing
 
 /// A frontend that truncates its guest memory, against the program with its sandbox and its seccomp filter. Invariant:
 /// the daemon lives, says so in one line, and serves the next frontend.
-@Suite(.timeLimit(.minutes(10))) struct LostMemoryTests {
+@Suite(.timeLimit(.minutes(30))) struct LostMemoryTests {
   @Test(arguments: ["namespace", "none"]) func costsThatFrontendOnly(_ sandbox: String) throws {
     let directory = try TemporaryDirectory()
     let socket = directory.file("s.sock")

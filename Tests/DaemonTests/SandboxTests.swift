@@ -146,10 +146,14 @@ struct SandboxTests {
   @Test func theFilterHoldsForTheThreads() throws {
     let process = try start()
     let server = try process.server()
+    var count = 0
     for thread in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server)/task") {
-      let status = try Path("/proc/\(server)/task/\(thread)/status").contents()
+      // One may end meanwhile.
+      guard let status = try? Path("/proc/\(server)/task/\(thread)/status").contents() else { continue }
       #expect(status.contains("Seccomp:\t2"))
+      count += 1
     }
+    #expect(count > 0)
     try process.end()
   }
 

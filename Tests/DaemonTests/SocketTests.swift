@@ -107,7 +107,7 @@ import Testing
     // Something stale for both to find.
     do { _ = try ListeningSocket(path: socket, mode: 0o700) }
     // A process that another test is just starting holds a copy until it runs its program.
-    let deadline = Linux.Clock.monotonic + 30_000_000_000
+    let deadline = Linux.Clock.monotonic + 60_000_000_000
     while try Path(socket).isServed(), Linux.Clock.monotonic < deadline { usleep(1000) }
     let arguments = ["--shared-dir=\(share)", "--socket-path=\(socket)", "--sandbox=none"]
     let rivals = try (0..<4).map { _ in try DaemonProcess(arguments, in: directory) }

@@ -11,7 +11,7 @@ import Wire
 
 /// Attributes. Invariants: what the guest reads is what the host has; SETATTR changes the fields that it names and no
 /// others, and answers with the result.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct AttributeTests {
   private let root = Fuse.rootID
 
@@ -47,13 +47,15 @@ struct AttributeTests {
 
   @Test func statxTellsTheBirthTimeToo() throws {
     let mount = try Mount()
-    let before = UInt64(time(nil))
+    // File systems take their time from a clock that is read once in a few milliseconds.
+    let before = Int64(time(nil)) - 1
     let file = try mount.open("file", containing: "hello")
+    let after = Int64(time(nil))
     for handle in [nil, file.handle] {
       let stat = try mount.client.statx(file.node, handle: handle).stat
       let host = try Host.status(mount.path("file"))
       #expect(stat.mask & 0xfff == 0xfff, "ext4 keeps a birth time")
-      #expect(abs(stat.btime.tvSec - Int64(before)) <= 5)
+      #expect((before...after).contains(stat.btime.tvSec))
       #expect(stat.ino == UInt64(host.st_ino) && stat.size == 5 && UInt32(stat.mode) == UInt32(host.st_mode))
       #expect(stat.mtime.tvSec == Int64(host.st_mtim.tv_sec) && stat.mtime.tvNsec == UInt32(host.st_mtim.tv_nsec))
       #expect(stat.nlink == 1 && stat.uid == host.st_uid && stat.gid == host.st_gid)
@@ -102,12 +104,12 @@ struct AttributeTests {
     _ = try mount.client.setattr(node, change(.mtime) { $0.mtime = UInt64(bitPattern: -86400) })
     #expect(try host() == [30, 5, -86400, 0])
     #expect(try mount.client.getattr(node).attr.mtime == UInt64(bitPattern: -86400))
-    let now = time(nil)
+    let now = time(nil) - 1
     _ = try mount.client.setattr(node, change([.mtime, .mtimeNow]))
     #expect(try host()[0] == 30)
-    #expect(try abs(host()[2] - now) <= 5)
+    #expect(try (now...time(nil)).contains(host()[2]))
     _ = try mount.client.setattr(node, change([.atime, .atimeNow]))
-    #expect(try abs(host()[0] - now) <= 5)
+    #expect(try (now...time(nil)).contains(host()[0]))
     let before = try host()
     _ = try mount.client.setattr(node, change(.ctime) { $0.ctime = 5 })
     _ = try mount.client.setattr(node, change([]))
@@ -146,9 +148,14 @@ struct AttributeTests {
 
   @Test func theFileSystemIsDescribed() throws {
     let mount = try Mount()
-    let guest = try mount.client.statfs()
+    var guest = try mount.client.statfs()
     var host = statvfs()
     guard unsafe statvfs(mount.directory, &host) == 0 else { throw Errno(errno) }
+    // File systems that make inodes as they need them count by the room that is left, which others take meanwhile.
+    for _ in 0..<100 where guest.files != host.f_files {
+      guest = try mount.client.statfs()
+      _ = unsafe statvfs(mount.directory, &host)
+    }
     #expect(guest.blocks == host.f_blocks && guest.files == host.f_files)
     #expect(
       UInt(guest.bsize) == host.f_bsize && UInt(guest.frsize) == host.f_frsize && UInt(guest.namelen) == host.f_namemax)

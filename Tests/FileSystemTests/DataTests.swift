@@ -11,7 +11,7 @@ import Wire
 
 /// File contents. Invariants: a READ is short only at the end of the file; a WRITE writes exactly `size` bytes,
 /// whatever the buffers hold; no offset and no number of segments upsets the server.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct DataTests {
   private let root = Fuse.rootID
 

@@ -14,7 +14,7 @@ import Testing
 /// What happens when the process runs out of descriptors. Invariants: where inodes are kept by handle, no guest can
 /// bring LOOKUP or GETATTR to fail; where every inode needs a descriptor, the guest gets a clean error and everything
 /// goes on when there are descriptors again.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct DescriptorPressureTests {
   /// A tree of 20 directories with 20 files each.
   private static func plant(_ mount: Mount) throws {

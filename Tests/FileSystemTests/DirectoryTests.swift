@@ -10,7 +10,7 @@ import Testing
 
 /// Reading directories. Invariants: every entry that stays is seen exactly once, at any buffer size; READDIRPLUS gives
 /// exactly one reference for every entry with a node id; no entry ends the listing.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct DirectoryTests {
   private let root = Fuse.rootID
 

@@ -12,7 +12,7 @@ import Wire
 /// Nothing of the host outside of the share can be reached. Invariants: the daemon follows no symlink, whatever its
 /// target and whoever swaps it in; it opens nothing but regular files and directories; what it makes, it makes in the
 /// directory that the guest has looked up.
-@Suite(.timeLimit(.minutes(10)), .enabled(if: Host.isRoot, "needs root"))
+@Suite(.timeLimit(.minutes(30)), .enabled(if: Host.isRoot, "needs root"))
 struct EscapeTests {
   /// A share with a directory beside it that no guest may touch.
   private struct Walled {

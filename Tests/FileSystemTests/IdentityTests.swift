@@ -12,7 +12,7 @@ import Wire
 /// Whose files are made, and with which rights. Invariants: a file belongs to the guest's user on the host; the
 /// permissions of its directory hold for that user with the groups that the guest sent; umask and default ACL work as
 /// on the host; a refused request leaves nothing behind.
-@Suite(.timeLimit(.minutes(10)), .enabled(if: Host.isRoot, "acting as others needs root"))
+@Suite(.timeLimit(.minutes(30)), .enabled(if: Host.isRoot, "acting as others needs root"))
 struct IdentityTests {
   private let root = Fuse.rootID
 

@@ -11,7 +11,7 @@ import Testing
 /// How inodes are counted and told apart. Invariants: one inode has one node id, whatever its names; a node id is good
 /// from the first lookup to the last forget and never means another inode; a new file of an old inode number is a new
 /// node.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct InodeTests {
   @Test(arguments: InodeFileHandles.allCases)
   func everyLookupCountsAndEveryForgetTakesBack(mode: InodeFileHandles) throws {

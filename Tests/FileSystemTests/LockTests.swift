@@ -10,7 +10,7 @@ import Testing
 
 /// Remote locks. Invariants: they hold against the host and between owners, they end with their owner or their file,
 /// no request ever waits; without the options no lock request does anything.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct LockTests {
   private let read: UInt32 = 0
   private let write: UInt32 = 1

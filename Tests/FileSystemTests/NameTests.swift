@@ -11,7 +11,7 @@ import Wire
 
 /// A FUSE name is one path component. Invariant: every operation that takes a name refuses what is none, and does
 /// nothing.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct NameTests {
   /// Every place where a request has a name.
   enum Place: CaseIterable {

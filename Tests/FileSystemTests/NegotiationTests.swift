@@ -13,7 +13,7 @@ import Wire
 /// What INIT settles. Invariants: the guest never gets a flag that it did not offer, nor one that the share's options
 /// do not allow; a guest that lacks what an option demands gets no mount; before INIT and after DESTROY nothing is
 /// served; a new INIT starts from nothing.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct NegotiationTests {
   /// An INIT with any version and length.
   private func initialize(

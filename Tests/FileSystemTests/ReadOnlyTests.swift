@@ -10,7 +10,7 @@ import Testing
 import Wire
 
 /// A read-only share. Invariant: whatever the guest sends, nothing in the directory changes, not even a timestamp.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReadOnlyTests {
   private let root = Fuse.rootID
 

@@ -11,7 +11,7 @@ import Wire
 
 /// Set-id bits and file capabilities go when a file changes (FUSE_HANDLE_KILLPRIV_V2). Invariants: they go exactly when
 /// the guest says that an unprivileged user is at work; without the feature they stay, because the guest does it.
-@Suite(.timeLimit(.minutes(10)), .enabled(if: Host.isRoot, "file capabilities and others' files need root"))
+@Suite(.timeLimit(.minutes(30)), .enabled(if: Host.isRoot, "file capabilities and others' files need root"))
 struct SetIDTests {
   private let root = Fuse.rootID
 

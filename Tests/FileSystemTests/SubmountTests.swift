@@ -10,7 +10,7 @@ import Testing
 
 /// Other file systems mounted below the share. Invariants: the guest is told where one begins, if it asked; the same
 /// number on two mounts is two inodes; a mount is met anew after a new INIT.
-@Suite(.timeLimit(.minutes(10)), .enabled(if: Host.isRoot, "mounting needs root"))
+@Suite(.timeLimit(.minutes(30)), .enabled(if: Host.isRoot, "mounting needs root"))
 struct SubmountTests {
   private func mountTmpfs(at path: String, _ body: () throws -> Void) throws {
     try Host.makeDirectory(path)

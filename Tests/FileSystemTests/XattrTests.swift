@@ -10,7 +10,7 @@ import Testing
 
 /// Extended attributes. Invariants: every kind of file has them, and none is opened for it; names that an option takes
 /// away neither show nor work; id and attribute maps hold in both directions.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct XattrTests {
   private let root = Fuse.rootID
 

@@ -9,7 +9,7 @@ import Wire
 
 /// The cursor queue is served like the other one: every chain comes back, also those without room for an answer, of
 /// which Linux sends nothing else.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct CursorTests {
   private let bench: Bench
   private var client: GPUClient { bench.client }

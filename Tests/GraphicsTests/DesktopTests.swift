@@ -12,7 +12,7 @@ import Testing
 
 /// Windows on a compositor that others have written (sway, without a screen of its own), which is asked what it shows
 /// (grim) and told what a person would do (swaymsg).
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct DesktopTests {
   @Test(.enabled(if: Desktop.isThere, "needs sway and grim (Debian's packages of these names)"))
   func theGuestsPictureIsOnTheDesktop() async throws {

@@ -9,7 +9,7 @@ import Wire
 
 /// Every way to be wrong has its answer (VIRTIO 1.3 section 5.7.6.7), each command is answered, and the device works
 /// on afterwards.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ErrorTests {
   private let bench: Bench
   private var client: GPUClient { bench.client }

@@ -9,7 +9,7 @@ import Testing
 import Wire
 
 /// Files of pictures, taken apart by an independent reading of their formats.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct FrameTests {
   private let picture = Picture.noise(width: 37, height: 19)
 

@@ -13,7 +13,7 @@ import Wire
 /// - what the frontend shows is what the guest shows, pixel for pixel, also after it was slow;
 /// - a size is said when it changes and not otherwise, and never without the whole picture behind it;
 /// - a frontend that does not read, or goes, costs the guest nothing.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct FrontendDisplayTests {
   private let bench: Bench
   private let qemu: FakeQEMU

@@ -10,7 +10,7 @@ import Wire
 /// What the guest asks and the frontend answers on its display socket. Invariants: the guest gets the frontend's answer
 /// under its own fence, or ours when there is none in time; nothing else waits meanwhile, least of all a queue that has
 /// to stop.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct FrontendQuestionTests {
   /// - Parameter patienceNanoseconds: a minute, or next to nothing where the frontend is silent.
   private static func bench(

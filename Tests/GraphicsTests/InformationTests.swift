@@ -12,7 +12,7 @@ import VirtioProtocol
 import Wire
 
 /// What the device says of itself: features, configuration, modes, EDID, fences, UUIDs, and the event of a resize.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct InformationTests {
   private static func bench(_ change: (inout GraphicsOptions) -> Void = { _ in }) throws -> Bench {
     var options = GraphicsOptions()

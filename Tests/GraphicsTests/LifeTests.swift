@@ -10,7 +10,7 @@ import Wire
 
 /// The device outlives its drivers. Invariants: after a reset nothing of the guest is left and everything works anew;
 /// rings that stop and go on change nothing; memory that goes away takes what points to it along.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct LifeTests {
   @Test func nothingIsLeftAfterAReset() throws {
     let bench = try Bench()

@@ -12,7 +12,7 @@ import Wire
 /// - a transferred picture and a blob show the same, however the guest's memory is scattered;
 /// - a transfer changes its rectangle and nothing else, and takes it from where its offset says;
 /// - each of the eight formats ends in the same colours.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct PictureTests {
   @Test(arguments: [1, 7, 61])
   func aTransferredPictureIsShown(pieces: Int) throws {

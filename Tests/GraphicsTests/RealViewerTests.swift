@@ -8,7 +8,7 @@ import Support
 import Testing
 
 /// A viewer that others have written (gvnccapture of gtk-vnc) sees the picture that a screenshot has.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct RealViewerTests {
   private static let program = "/usr/bin/gvnccapture"
   private static let isThere = FileManager.default.isExecutableFile(atPath: program)

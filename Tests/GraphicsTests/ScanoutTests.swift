@@ -9,7 +9,7 @@ import Wire
 
 /// What displays hear and copy. Invariants: damage is in the scanout's own coordinates and inside of it; a display
 /// copies what was damaged and no more; nothing is said when nothing changed; what was freed is not shown.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ScanoutTests {
   private static func bench(scanouts: Int = 1) throws -> Bench {
     var options = GraphicsOptions()

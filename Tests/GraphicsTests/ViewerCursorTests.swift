@@ -10,7 +10,7 @@ import Wire
 /// Viewers that draw no cursor themselves see the guest's in the picture. Invariants: it lies where the guest has put
 /// it, over what the guest draws there, and nowhere else once it has moved; what is sent for it is what lies below it,
 /// before and after; viewers that draw it themselves see it once.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ViewerCursorTests {
   private static let cursor: Int32 = -239
 

@@ -10,7 +10,7 @@ import Testing
 
 /// Who is let in. Invariants: with a password nobody gets in without it, in any version of the protocol; the cipher is
 /// the one that openssl(1) has; what makes no sense ends a connection and nothing else.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ViewerPasswordTests {
   /// Key, block and result, by `openssl enc -des-ecb`; the first is the worked example of every textbook, the last one
   /// of NIST's variable-key set.

@@ -14,7 +14,7 @@ import Wire
 /// What VNC viewers see and do. Invariants: every viewer ends up with the guest's picture, in its own format and
 /// encoding; it is sent what has changed and little more; sizes go both ways; a viewer that does not read costs nobody
 /// anything; keys that are held are let go of when a viewer leaves.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ViewerTests {
   private static let raw: Int32 = 0
   private static let zrle: Int32 = 16

@@ -14,7 +14,7 @@ import Testing
 /// What people do in a window. Invariants: keys and buttons have the kernel's numbers; a pointer's place is one of the
 /// picture's; what belongs together is one report; nothing stays pressed when keyboard, pointer or compositor go; the
 /// cursor in the window is the guest's.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct WindowInputTests {
   private let place: Workplace
   private let compositor: FakeCompositor

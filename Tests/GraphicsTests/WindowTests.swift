@@ -15,7 +15,7 @@ import Wire
 /// Windows on a compositor of the tests' own. Invariants: a window ends up with the guest's picture, whatever buffers
 /// the compositor keeps; what is copied and said to have changed is what has changed; sizes go both ways; nothing that
 /// a compositor does or leaves holds the guest up or ends the daemon; no rule of the protocol is broken.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct WindowTests {
   private let place: Workplace
   private let compositor: FakeCompositor
@@ -163,6 +163,7 @@ struct WindowTests {
       try compositor.finishFrame(window)
       try compositor.serve(seconds: 0.02)
     }
+    try compositor.serve(until: "drawn into a second buffer") { window.commits.count > 1 }
     #expect((2...3).contains(window.commits.count))
     compositor.paces = true
     for buffer in compositor.buffers.keys where buffer != window.shown { try compositor.release(buffer) }

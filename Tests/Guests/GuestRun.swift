@@ -36,19 +36,19 @@ final class RunningDaemon {
   private let process: Process
   private let log: URL
 
-  /// Returns when the socket is there. `socket` is relative to `home` or absolute.
-  init(arguments: [String], socket: String, in home: URL, log: URL) async throws {
+  /// Returns when it serves. A socket's file alone would not do: it is there a moment before anybody listens, and a
+  /// guest does not try again.
+  init(arguments: [String], in home: URL, log: URL) async throws {
     let programs = try #require(GuestRig.programs)
     self.log = log
     process = try makeProcess("\(programs)/martlet-fs", arguments, in: home, output: log)
     try start(process)
-    let path = socket.hasPrefix("/") ? socket : home.appending(path: socket).path
-    for _ in 0..<1200 where process.isRunning && !FileManager.default.fileExists(atPath: path) {
+    for _ in 0..<6000 where process.isRunning && !logged.contains("] serving ") {
       try await Task.sleep(for: .milliseconds(50))
     }
-    if !FileManager.default.fileExists(atPath: path) {
+    if !logged.contains("] serving ") {
       process.terminate()
-      throw GuestTrouble("martlet-fs made no socket: \(logged)")
+      throw GuestTrouble("martlet-fs does not serve: \(logged)")
     }
   }
 
@@ -58,7 +58,7 @@ final class RunningDaemon {
   func stop() async throws -> String {
     try await waitForEnd(milliseconds: 1000)
     if process.isRunning { process.terminate() }
-    try await waitForEnd(milliseconds: 60000)
+    try await waitForEnd(milliseconds: 300_000)
     guard !process.isRunning else {
       kill(process.processIdentifier, SIGKILL)
       return "does not end when asked to (SIGTERM)"
@@ -90,7 +90,7 @@ func check(_ row: GuestCase, on kind: GuestKind, socket: String = "share.sock") 
   let place = try Workplace()
   defer { place.remove() }
   let arguments = ["--socket-path=\(socket)", "--shared-dir=\(place.share.path)"] + row.options
-  let daemon = try await RunningDaemon(arguments: arguments, socket: socket, in: place.home, log: place.daemonLog)
+  let daemon = try await RunningDaemon(arguments: arguments, in: place.home, log: place.daemonLog)
   let start = ContinuousClock.now
   let report: GuestReport
   do {
@@ -126,7 +126,7 @@ private func problems(in report: GuestReport, of row: GuestCase) -> [String] {
 private func runGuest(
   _ row: GuestCase, on kind: GuestKind, socket: String, in place: Workplace
 ) async throws -> GuestReport {
-  var arguments = ["--share", socket, "--timeout", "540"] + row.runner
+  var arguments = ["--share", socket, "--timeout", "1500"] + row.runner
   if !row.words.isEmpty {
     let words = place.home.appending(path: "words")
     try Data(row.words.joined(separator: "\n").utf8).write(to: words)

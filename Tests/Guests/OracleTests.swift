@@ -9,7 +9,7 @@ import Testing
 extension Guests {
   /// Invariant: posixcheck passes where no Martlet is involved.
   @Suite(.enabled(if: GuestRig.hasGuest(.qemu), GuestRig.unavailable)) struct OracleTests {
-    @Test("the POSIX checks pass on a plain directory", .timeLimit(.minutes(10)))
+    @Test("the POSIX checks pass on a plain directory", .timeLimit(.minutes(30)))
     func plainDirectory() async throws {
       let place = try Workplace()
       defer { place.remove() }

@@ -16,7 +16,7 @@ extension Guests {
     private static let attributes = ["--tag=share", "--xattr", "--posix-acl"]
 
     @Test(
-      "a share holds the POSIX checks", .timeLimit(.minutes(10)),
+      "a share holds the POSIX checks", .timeLimit(.minutes(30)),
       arguments: [
         GuestCase(name: "cache-auto", options: attributes + ["--cache=auto"])
       ])
@@ -26,7 +26,7 @@ extension Guests {
 
     /// As microvm.nix's virtiofsd-run calls it: a socket relative to the unit's folder, values in words of their own
     /// beside values after an equals sign.
-    @Test("the command line of microvm.nix is understood", .timeLimit(.minutes(10)))
+    @Test("the command line of microvm.nix is understood", .timeLimit(.minutes(30)))
     func microvmCommandLine() async throws {
       let row = GuestCase(
         name: "microvm-nix",
@@ -40,7 +40,7 @@ extension Guests {
 
     @Test(
       "every other way to serve a share holds the POSIX checks too",
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(10)),
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(30)),
       arguments: [
         GuestCase(
           name: "cache-never", options: attributes + ["--cache=never"],
@@ -68,7 +68,7 @@ extension Guests {
     /// Debian 13's kernel: newer FUSE, so other requests (supplementary groups, O_TMPFILE, statx).
     @Test(
       "a newer kernel holds the POSIX checks", .enabled(if: GuestRig.isSlow, GuestRig.slowOnly),
-      .timeLimit(.minutes(15)))
+      .timeLimit(.minutes(30)))
     func newerKernel() async throws {
       let guests = try await prepareGuests(suite: "trixie")
       let row = GuestCase(name: "trixie-kernel", options: Self.attributes, runner: ["--guests", guests])

@@ -12,14 +12,14 @@ extension Guests {
   @Suite(.serialized, .enabled(if: GuestRig.hasGuest(.uml), GuestRig.unavailable)) struct UserModeLinuxTests {
     private static let attributes = ["--tag=share", "--xattr", "--posix-acl"]
 
-    @Test("a share holds the POSIX checks", .timeLimit(.minutes(10)))
+    @Test("a share holds the POSIX checks", .timeLimit(.minutes(30)))
     func share() async throws {
       try await check(GuestCase(name: "default", options: Self.attributes), on: .uml)
     }
 
     @Test(
       "other ways to serve a share hold the POSIX checks too",
-      .timeLimit(.minutes(10)),
+      .timeLimit(.minutes(30)),
       arguments: [
         GuestCase(
           name: "cache-never", options: attributes + ["--cache=never"], expectedSkips: ["no shared mappings here"]),
@@ -31,7 +31,7 @@ extension Guests {
 
     @Test(
       "a share with a write-back cache holds the POSIX checks",
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(10)))
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(30)))
     func writeback() async throws {
       try await check(GuestCase(name: "writeback", options: Self.attributes + ["--writeback"]), on: .uml)
     }

@@ -60,7 +60,7 @@ enum VolumeRig {
   /// Runs a program of the host; throws with its words if it fails.
   @discardableResult
   static func run(_ arguments: [String], in place: Support.Workplace) async throws -> String {
-    let outcome = try await RunningProgram(arguments, in: place).wait(seconds: 300)
+    let outcome = try await RunningProgram(arguments, in: place).wait()
     guard outcome.code == 0 else {
       throw Trouble("\(arguments) ended with \(outcome.status): \(outcome.output)\(outcome.errors)")
     }
@@ -72,11 +72,13 @@ enum VolumeRig {
 struct VolumeDaemon {
   let program: RunningProgram
 
-  /// Returns when all sockets are there; takes a stale one away first, because it would look like a daemon's.
+  /// Returns when it serves; takes stale sockets away first. A socket's file alone would not do: it is there a moment
+  /// before anybody listens, and QEMU does not try again.
   init(_ arguments: [String], sockets: [String], in place: Support.Workplace) async throws {
     for socket in sockets { try? FileManager.default.removeItem(atPath: place.file(socket)) }
-    program = try RunningProgram([BuildFolder.program("martlet-blk")] + arguments, in: place)
-    try await program.waitUntil("listening") { sockets.allSatisfy { place.exists($0) } }
+    let program = try RunningProgram([BuildFolder.program("martlet-blk")] + arguments, in: place)
+    self.program = program
+    try await program.waitUntil("serving") { program.log.contains("] serving ") }
   }
 
   /// Those of it that live: the one that waits first.
@@ -89,7 +91,7 @@ struct VolumeDaemon {
   /// Ends it as a service manager does; nil if it ended well.
   func stop() async throws -> String? {
     program.send(SIGTERM)
-    let outcome = try await program.wait(seconds: 120)
+    let outcome = try await program.wait()
     return outcome.code == 0 ? nil : "martlet-blk ended with \(outcome.status): \(outcome.errors.suffix(2000))"
   }
 }
@@ -100,7 +102,7 @@ struct VolumeGuest {
 
   init(_ kind: GuestKind, _ arguments: [String], job: String, in place: Support.Workplace) throws {
     let script = GuestRig.rig.appending(path: "jobs/\(job)").path
-    let words = [VolumeRig.program("run-\(kind.rawValue)"), "--timeout", "540"] + arguments + [script]
+    let words = [VolumeRig.program("run-\(kind.rawValue)"), "--timeout", "1500"] + arguments + [script]
     runner = try RunningProgram(words, in: place)
   }
 
@@ -108,14 +110,14 @@ struct VolumeGuest {
 
   /// Waits for a line of this beginning.
   func wait(for line: String) async throws {
-    try await runner.waitUntil("'\(line)' on the console", seconds: 500) { console.contains("\n\(line)") }
+    try await runner.waitUntil("'\(line)' on the console", seconds: 1400) { console.contains("\n\(line)") }
   }
 
   /// Waits until every thread of volumecheck has come through with something more.
   func waitForProgress(of threads: Int) async throws {
     // Not the whole console over and over: it becomes long.
     let before = runner.outputSoFar().utf8.count
-    try await runner.waitUntil("going on", seconds: 240) {
+    try await runner.waitUntil("going on", seconds: 600) {
       let lines = runner.outputSoFar(from: UInt64(before)).split(separator: "\n")
       let reports = lines.map { $0.split(separator: " ") }.filter { $0.count == 3 && $0[0] == "ACK" }
       return Set(reports.map { $0[1] }).count >= threads
@@ -123,7 +125,7 @@ struct VolumeGuest {
   }
 
   func waitForEnd() async throws -> GuestReport {
-    let outcome = try await runner.wait(seconds: 600)
+    let outcome = try await runner.wait(seconds: 1600)
     return GuestReport(status: outcome.status, console: outcome.output)
   }
 

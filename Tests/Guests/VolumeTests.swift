@@ -15,14 +15,14 @@ extension Guests {
   @Suite(.serialized) struct VolumeTests {
     @Test(
       "a guest in QEMU lives on its volumes",
-      .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable), .timeLimit(.minutes(12)))
+      .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable), .timeLimit(.minutes(30)))
     func qemu() async throws {
       try await VolumeLife(.qemu).run()
     }
 
     @Test(
       "a guest in User-mode Linux lives on its volumes",
-      .enabled(if: VolumeRig.hasGuest(.uml), VolumeRig.unavailable), .timeLimit(.minutes(12)))
+      .enabled(if: VolumeRig.hasGuest(.uml), VolumeRig.unavailable), .timeLimit(.minutes(30)))
     func userModeLinux() async throws {
       try await VolumeLife(.uml).run()
     }
@@ -30,14 +30,14 @@ extension Guests {
     @Test(
       "volumes behind virtio-mmio are as good",
       .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable),
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(12)))
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(30)))
     func microvm() async throws {
       try await VolumeLife(.qemu, name: "microvm", runner: ["--machine", "microvm"], reboots: false).run()
     }
 
     @Test(
       "a newer kernel lives on its volumes", .enabled(if: VolumeRig.hasGuest(.qemu), VolumeRig.unavailable),
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(15)))
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(30)))
     func newerKernel() async throws {
       let guests = try await prepareGuests(suite: "trixie")
       try await VolumeLife(.qemu, name: "trixie", runner: ["--guests", guests]).run()
@@ -46,7 +46,7 @@ extension Guests {
     @Test(
       "the newest QEMU lives on its volumes, through packed rings all",
       .enabled(if: VolumeRig.newestQEMU != nil, VolumeRig.noNewestQEMU),
-      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(15)))
+      .enabled(if: GuestRig.isSlow, GuestRig.slowOnly), .timeLimit(.minutes(30)))
     func newestQEMU() async throws {
       let qemu = try #require(VolumeRig.newestQEMU)
       try await VolumeLife(.qemu, name: "newest-qemu", runner: ["--qemu", qemu, "--packed"]).run()
@@ -165,7 +165,7 @@ private struct VolumeLife {
         "\(Self.grown / VolumeRig.mebibyte)M",
       ], in: place)
     // The second boot writes until it is reset in the middle of that.
-    try await guest.runner.waitUntil("writing after the reboot", seconds: 500) {
+    try await guest.runner.waitUntil("writing after the reboot", seconds: 1400) {
       guest.console.split(separator: "\n").count { $0.hasPrefix("ACK ") } >= 64
     }
     let monitor = try FileHandle(forWritingTo: URL(filePath: place.file("monitor.in")))
@@ -197,7 +197,7 @@ enum VolumeCheck {
     let check = try VolumeRig.prepared("volumecheck")
     let outcome = try await RunningProgram(
       ["/bin/sh", "-c", "exec \(check) verify \(options) \(image) <\(guest.runner.outputFile)"], in: place
-    ).wait(seconds: 120)
+    ).wait()
     return outcome.code == 0 ? [] : [outcome.output + outcome.errors]
   }
 }

@@ -13,7 +13,7 @@ import Testing
 /// Wayland compositors that say whatever they like, and read or do not. Invariants:
 /// - the display lives, and the guest is answered all the while;
 /// - no more memory and no more descriptors are kept, however often a compositor comes and goes.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileCompositorTests {
   @Test func randomCompositors() async throws {
     let seed = Campaign.seed

@@ -13,7 +13,7 @@ import Wire
 /// - nothing outside of the shared directory has changed or was read, nor anything inside of a read-only one;
 /// - no descriptor and no inode is left when the guest is gone, and private memory grew by no more than 64 MiB;
 /// - an honest guest is served afterwards.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileFuseTests {
   private static let requests = 25_000
   private static let inFlight = 12

@@ -13,7 +13,7 @@ import Wire
 /// - each chain comes back; where there was room, with a header that says OK or one of the six errors, and the fence;
 /// - resources take no more memory than the limit, however they are made, and leave nothing behind;
 /// - displays look on all the while, and an honest guest is served afterwards.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileGraphicsTests {
   private static let memoryLimit = 8 << 20
 

@@ -13,7 +13,7 @@ import Wire
 /// - the backend lives and serves an honest frontend, between the attacks and after them;
 /// - it has closed every descriptor that was thrown at it;
 /// - its private memory has not grown by more than 32 MiB.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileMessageTests {
   private static let messages = 100_000
   private static let perConnection = 250

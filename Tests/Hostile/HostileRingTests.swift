@@ -14,7 +14,7 @@ import Wire
 /// - the other queue never notices, and the broken one works again after a stop and a start;
 /// - no descriptor leaks and private memory does not grow by more than 32 MiB;
 /// - what is checked is what is used: memory that changes in between makes no difference.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileRingTests {
   /// What a round may use besides the queue: memory that descriptors may point to, and a table of 64 of them.
   private struct Ground {

@@ -11,7 +11,7 @@ import Testing
 /// - the server lives, and lets an honest viewer in afterwards;
 /// - it keeps no more memory and no more descriptors, however much is said and however little is read;
 /// - what was said wrongly ends that connection alone.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 struct HostileViewerTests {
   @Test func randomViewers() async throws {
     let seed = Campaign.seed

@@ -14,7 +14,7 @@ import Wire
 /// A guest's driver before an input device. Invariants: reports arrive whole and in order, whenever room for them
 /// comes; a guest that takes none finds no key held afterwards; the configuration space answers what is selected, in
 /// whatever pieces; a queue with room and nothing to say costs no processor time; chains that make no sense come back.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct InputDeviceTests {
   private static func key(_ code: UInt16, _ isDown: Bool) -> InputEvent { .key(code, isDown: isDown) }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Invariants: what is printed is what the backend offers; the JSON is valid and says the same as the text; a backend
 /// of ours serves on after it was inspected.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(30)))
 struct InspectTests {
   /// Every line but the features, which grow with the backend.
   static func golden(_ socket: String) -> [String] {
@@ -102,7 +102,7 @@ struct InspectTests {
         Programs.martletFS, "--shared-dir=/usr", "--socket-path=\(place.file("s"))", "--sandbox=none",
         "--on-disconnect=relisten",
       ], in: place)
-    try await backend.waitUntil("listening") { FileManager.default.fileExists(atPath: place.file("s")) }
+    try await backend.waitUntil("serving") { backend.log.contains("] serving ") }
     let text = try await RunningProgram.martlet(["inspect", "--socket", place.file("s")]).output
     if text.contains("not offered (no CONFIG)") {
       #expect(text.contains("crosvm             no: needs CONFIG"), "\(text)")
@@ -120,7 +120,7 @@ struct InspectTests {
     let place = try Workplace()
     let socket = place.file("s")
     let backend = try RunningProgram([Self.gpu, "--socket-path=\(socket)", "--on-disconnect=relisten"], in: place)
-    try await backend.waitUntil("listening") { FileManager.default.fileExists(atPath: socket) }
+    try await backend.waitUntil("serving") { backend.log.contains("] serving ") }
     let outcome = try await RunningProgram.martlet(["inspect", "--socket", socket])
     #expect(outcome.status == 0, "\(outcome.errors)")
     let lines = outcome.output.split(separator: "\n").map(String.init)

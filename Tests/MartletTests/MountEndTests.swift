@@ -8,7 +8,7 @@ import Testing
 extension Mounts {
   /// Invariants: however a mount ends, afterwards no process hangs in it, the directory is a plain one again, and the
   /// exit code says whether the end was wanted.
-  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(10)))
+  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(30)))
   struct MountEndTests {
     private func expectGone(_ mount: MountedShare) async throws {
       #expect(!mount.isMounted)
@@ -69,7 +69,7 @@ extension Mounts {
       let mount = try await MountedShare(kind)
       let writer = try RunningProgram(
         [
-          "timeout", "100", "sh", "-c",
+          "timeout", "240", "sh", "-c",
           """
           for i in 1 2 3 4; do dd if=/dev/zero of='\(mount.tree)/f'$i bs=64k count=100000 conv=fsync & done
           wait
@@ -86,7 +86,7 @@ extension Mounts {
       let sentence = try #require(outcome.errorLines.last)
       #expect(sentence.contains("was unmounted: the backend at '\(mount.folder.socket)' is gone"), "\(sentence)")
       // Four dd and the shell end: nobody waits for an answer that never comes.
-      let written = try await writer.wait(seconds: 120)
+      let written = try await writer.wait()
       #expect(written.errors.contains("error") || written.errors.contains("connected"), "\(written.errors)")
       try await expectGone(mount)
     }
@@ -95,7 +95,7 @@ extension Mounts {
     func aBackendThatStopsDoesNotKeepTheMount() async throws {
       let mount = try await MountedShare()
       mount.folder.backend.send(SIGSTOP)
-      let reader = try RunningProgram(["timeout", "100", "ls", mount.tree], in: mount.folder.place)
+      let reader = try RunningProgram(["timeout", "240", "ls", mount.tree], in: mount.folder.place)
       try await Task.sleep(for: .milliseconds(200))
       mount.mount.send(SIGTERM)
       try await Task.sleep(for: .milliseconds(200))
@@ -103,7 +103,7 @@ extension Mounts {
       mount.mount.send(SIGTERM)
       let outcome = try await mount.mount.wait()
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(try await reader.wait(seconds: 120).status != 124)
+      #expect(try await reader.wait().status != 124)
       mount.folder.backend.send(SIGCONT)
       try await expectGone(mount)
     }

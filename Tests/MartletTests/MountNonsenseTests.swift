@@ -9,7 +9,7 @@ extension Mounts {
   /// A backend that goes wrong when the share is mounted already. Invariants: whoever uses the mount gets an error and
   /// does not hang; the mount can be ended in order, and is ended when the backend does not let that happen; nothing is
   /// left mounted.
-  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(10)))
+  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(30)))
   struct MountNonsenseTests {
     private func mount(_ backend: NonsenseBackend, at tree: String, in place: Workplace) async throws -> RunningProgram
     {

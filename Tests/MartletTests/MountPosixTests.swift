@@ -8,7 +8,7 @@ extension Mounts {
   /// The POSIX checks of the guests, without a guest.
   /// Invariant: over our backend none fails; over the others those fail that they are known for, so that a failure of
   /// the mount itself shows on all.
-  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(10)))
+  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(30)))
   struct MountPosixTests {
     /// Titles of checks that the others fail. In C it keeps set-id bits on fallocate and knows no supplementary groups;
     /// in Rust it leaves set-id bits to the guest, and an open that truncates keeps them.

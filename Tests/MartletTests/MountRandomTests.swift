@@ -69,7 +69,7 @@ extension Mounts {
 
 /// Where no Martlet is involved. Invariants: the runs pass, the same seed leads to the same tree, and a file that is
 /// written to behind the run's back is noticed.
-@Suite(.timeLimit(.minutes(10))) struct RandomRunTests {
+@Suite(.timeLimit(.minutes(30))) struct RandomRunTests {
   private func run(_ arguments: String, in place: Workplace) async throws -> Outcome {
     try await shell("'\(PosixCheck.program.value)' \(arguments)", in: place.path, seconds: 200)
   }

@@ -8,11 +8,11 @@ import Testing
 extension Mounts {
   /// Invariants: what is done through the mount is what the share's directory shows, and the other way round; nothing
   /// of it depends on whose backend it is.
-  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(10)))
+  @Suite(.enabled(if: Programs.canMount, Programs.cannotMount), .timeLimit(.minutes(30)))
   struct MountUseTests {
     /// Runs a script in the mount and expects it to go through.
-    private func run(_ script: String, in mount: MountedShare, seconds: Int = 60) async throws {
-      let outcome = try await shell("set -e\n" + script, in: mount.tree, seconds: seconds)
+    private func run(_ script: String, in mount: MountedShare) async throws {
+      let outcome = try await shell("set -e\n" + script, in: mount.tree)
       #expect(outcome.status == 0, "\(outcome.output)\n\(mount.mount.log)")
     }
 
@@ -68,7 +68,7 @@ extension Mounts {
         done
         for p in $pids; do wait $p; done
         cmp ../source '\(mount.share)/f7'
-        """, in: mount, seconds: 120)
+        """, in: mount)
       try await finish(mount)
     }
 
@@ -99,7 +99,7 @@ extension Mounts {
           i=$((i + 1))
         done
         rm -f copy* && test "$(ls)" = large
-        """, in: mount, seconds: 120)
+        """, in: mount)
       #expect(mount.folder.backend.isRunning, "\(mount.folder.backend.log)")
       try await finish(mount)
     }

@@ -62,8 +62,12 @@ final class SharedFolder: Sendable {
     share = try place.makeDirectory("share")
     let socket = place.file("s")
     self.socket = socket
-    backend = try RunningProgram(kind.command(share: share, socket: socket, options), in: place)
-    try await backend.waitUntil("listening") { FileManager.default.fileExists(atPath: socket) }
+    let backend = try RunningProgram(kind.command(share: share, socket: socket, options), in: place)
+    self.backend = backend
+    // A socket's file is there a moment before anybody listens.
+    try await backend.waitUntil("listening") {
+      kind == .ours ? backend.log.contains("] serving ") : FileManager.default.fileExists(atPath: socket)
+    }
   }
 }
 

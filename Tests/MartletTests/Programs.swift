@@ -39,17 +39,19 @@ typealias Outcome = ProgramOutcome
 extension RunningProgram {
   /// Runs `martlet` to its end.
   static func martlet(
-    _ arguments: [String], in place: Workplace? = nil, wrapper: [String] = [], seconds: Double = 60
+    _ arguments: [String], in place: Workplace? = nil, wrapper: [String] = []
   ) async throws -> Outcome {
     try await RunningProgram(
       [Programs.martlet] + arguments, in: try place ?? Workplace(), wrapper: wrapper
-    ).wait(seconds: seconds)
+    ).wait()
   }
 }
 
 /// Runs a shell script to its end, in `folder`; standard error is part of the output. Whatever hangs in it is ended.
 @discardableResult
-func shell(_ script: String, in folder: String, seconds: Int = 60) async throws -> Outcome {
+func shell(_ script: String, in folder: String, seconds: Int = Int(RunningProgram.patienceSeconds)) async throws
+  -> Outcome
+{
   let place = try Workplace()
   return try await RunningProgram(
     ["timeout", "-k", "5", "\(seconds)", "sh", "-c", "cd '\(folder)' && exec 2>&1\n\(script)"], in: place

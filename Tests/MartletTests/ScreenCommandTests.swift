@@ -10,7 +10,7 @@ import Testing
 /// `martlet screen`. Invariants: a file is written when the whole picture is there and not otherwise; its format is
 /// what its name says, unless told; what is wrong is one sentence, with exit code 2 where the person can mend the
 /// command and 1 where the daemon said no.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(30)))
 struct ScreenCommandTests {
   /// A control socket whose every request gets the same answer.
   private final class Desk: Sendable {

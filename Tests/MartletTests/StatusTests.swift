@@ -7,7 +7,7 @@ import Testing
 
 /// What a running daemon tells through the tool. Invariants: text and JSON say the same; what was done to the share
 /// through a mount is what is counted and timed; what is wrong is one sentence and exit code 1.
-@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(10)))
+@Suite(.enabled(if: Programs.isThere, Programs.missing), .timeLimit(.minutes(30)))
 struct StatusTests {
   private let control = "/tmp/mtt-control-\(UInt32.random(in: .min ... .max))"
 

@@ -25,6 +25,8 @@ public struct ProgramOutcome: Sendable {
 public final class RunningProgram: Sendable {
   /// Of a child that was not waited for yet; afterwards the number may be another's.
   public let identifier: Int32
+  /// How long tests wait for what must come: longer than the slowest machine takes. Only a failure waits so long.
+  public static let patienceSeconds: Double = 300
   private let arguments: [String]
   /// Where its standard output goes.
   public let outputFile: String
@@ -87,7 +89,7 @@ public final class RunningProgram: Sendable {
   }
 
   /// Waits for the end; kills the process and throws after `seconds`.
-  public func wait(seconds: Double = 60) async throws -> ProgramOutcome {
+  public func wait(seconds: Double = RunningProgram.patienceSeconds) async throws -> ProgramOutcome {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while isRunning {
       if ContinuousClock.now >= deadline { throw giveUp(after: seconds) }
@@ -97,7 +99,7 @@ public final class RunningProgram: Sendable {
   }
 
   /// As `wait`, for tests that are not asynchronous.
-  public func waitBlocking(seconds: Double = 60) throws -> ProgramOutcome {
+  public func waitBlocking(seconds: Double = RunningProgram.patienceSeconds) throws -> ProgramOutcome {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while isRunning {
       if ContinuousClock.now >= deadline { throw giveUp(after: seconds) }
@@ -107,7 +109,9 @@ public final class RunningProgram: Sendable {
   }
 
   /// Waits as long as it runs; throws if `condition` does not come true.
-  public func waitUntil(_ what: String, seconds: Double = 60, _ condition: () -> Bool) async throws {
+  public func waitUntil(_ what: String, seconds: Double = RunningProgram.patienceSeconds, _ condition: () -> Bool)
+    async throws
+  {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while !condition() {
       guard ContinuousClock.now < deadline, isRunning else { throw Trouble("not \(what); the log: \(log)") }

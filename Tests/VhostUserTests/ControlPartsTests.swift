@@ -11,7 +11,7 @@ import Wire
 @testable import VhostUser
 
 /// The parts that need no connection.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ControlPartsTests {
   @Test func awakeTimeGrowsOnHitsAndShrinksToNothing() {
     var awake = StayAwake(maximumMicroseconds: 50)

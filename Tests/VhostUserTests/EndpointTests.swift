@@ -8,7 +8,7 @@ import VhostUser
 
 /// Who is served, and when it ends. Invariants: only a message makes a session; one frontend at a time; nothing of one
 /// frontend is left for the next; `stop` ends everything at once.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct EndpointTests {
   private final class House {
     let path: String

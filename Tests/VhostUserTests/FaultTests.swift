@@ -68,7 +68,7 @@ private final class LateDevice: Device {
 /// A driver that breaks the ring's rules in the middle of its work (DESIGN: three kinds of error). Invariants: what was
 /// taken before is answered; the err descriptor is signalled once per fault; the log has one line, however often it
 /// happens; the ring stays stopped until a message starts it anew, and goes on after the broken chain.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct FaultTests {
   private final class Stage {
     let device: LateDevice
@@ -121,7 +121,7 @@ struct FaultTests {
     }
 
     func waitHeld(_ count: Int) {
-      let end = Clock.monotonic + 10_000_000_000
+      let end = Clock.monotonic + 60_000_000_000
       while device.heldCount.load(ordering: .relaxed) < count, Clock.monotonic < end {
         _ = Poll.wait(nil, nil, timeoutNanoseconds: 200_000)
       }

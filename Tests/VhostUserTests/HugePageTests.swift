@@ -59,7 +59,7 @@ private enum HugePages {
 /// Guest memory in huge pages (MFD_HUGETLB). Invariants: regions at any offset of their file are served, whole huge
 /// pages or not; what its file does not hold is refused; a truncated file costs that frontend only.
 @Suite(
-  .serialized, .enabled(if: HugePages.reason == nil, "\(HugePages.reason ?? "")"), .timeLimit(.minutes(10)))
+  .serialized, .enabled(if: HugePages.reason == nil, "\(HugePages.reason ?? "")"), .timeLimit(.minutes(30)))
 struct HugePageTests {
   private static let user: UInt64 = 0x7f00_0000_0000
 

@@ -100,7 +100,7 @@ private final class PackedMachine {
 
 /// Packed rings behind a socket. Invariants: what holds for split rings, with a base that says both positions and their
 /// rounds; a device that does not offer them is never given one.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct PackedRingTests {
   private func backend() throws -> TestBackend {
     try TestBackend(ReplayDevice(queueCount: 1, features: .ringPacked))

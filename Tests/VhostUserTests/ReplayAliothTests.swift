@@ -17,7 +17,7 @@ import Wire
 /// - KICK comes before NUM, BASE and ADDR, and replaces an earlier one while the ring is stopped;
 /// - ENABLE 0 alone stops a ring: no GET_VRING_BASE is sent, and the next activation starts at 0;
 /// - the err eventfd is not signalled: it would be the end of the machine.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayAliothTests {
   private final class Machine {
     let connection: FrontendConnection

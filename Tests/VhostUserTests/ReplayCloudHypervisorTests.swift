@@ -121,7 +121,7 @@ final class CloudHypervisorFrontend {
 /// - SET_PROTOCOL_FEATURES counts without an earlier GET on the same connection;
 /// - with an inflight area, the base that the frontend sends does not matter;
 /// - ADD_MEM_REG adds to what SET_MEM_TABLE gave.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayCloudHypervisorTests {
   static let kinds: [CloudHypervisorFrontend.Kind] = [.fs, .blk, .generic]
 

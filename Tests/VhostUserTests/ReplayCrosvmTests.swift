@@ -17,7 +17,7 @@ import Wire
 /// - the configuration is read in accesses of 1 to 8 bytes, beyond its end too, and before CONFIG was accepted;
 /// - queues have 32768 entries and no indirect descriptors;
 /// - nothing but the answers asked for ever comes on the main connection.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayCrosvmTests {
   private final class Machine {
     let connection: FrontendConnection

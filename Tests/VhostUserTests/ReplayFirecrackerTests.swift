@@ -15,7 +15,7 @@ import Wire
 /// - CONFIG alone is negotiated: no acknowledgements, no MQ, no GET_QUEUE_NUM;
 /// - a config read of exactly 60 bytes gets exactly 60 bytes;
 /// - EVENT_IDX without INDIRECT_DESC works.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayFirecrackerTests {
   private struct Machine {
     let connection: FrontendConnection

@@ -15,7 +15,7 @@ import Wire
 /// - a region need not have a page-aligned size, and its guest address is its user address;
 /// - regions are added while rings run, and chains use them at once;
 /// - GETs with NEED_REPLY are answered once.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayLibblkioTests {
   @Test("start with a region of 0x3b10 bytes, then add buffers' memory while running")
   func addsMemoryWhileRunning() throws {

@@ -188,7 +188,7 @@ final class QemuFrontend {
 /// - memory given by slots survives every reset; a table comes anew at every start;
 /// - firmware and system drive the device one after the other with different features;
 /// - DRIVER_OK is never said by the fs device, so nothing may wait for it.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayQemuTests {
   private static let linux: VirtioFeatures = [.version1, .eventIndex, .indirectDescriptors]
   /// SeaBIOS: 0x140000044 less the bits that are the device's.

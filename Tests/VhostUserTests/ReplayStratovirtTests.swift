@@ -16,7 +16,7 @@ import Wire
 /// - VRING_ENABLE without that feature is accepted;
 /// - every GET carries NEED_REPLY although REPLY_ACK is never negotiated, and is answered once;
 /// - after GET_VRING_BASE and RESET_OWNER the device is activated again; a resume repeats no addresses.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayStratovirtTests {
   private func memory() throws -> GuestRAM {
     try GuestRAM([

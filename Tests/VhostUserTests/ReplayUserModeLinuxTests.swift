@@ -17,7 +17,7 @@ import Wire
 /// - the configuration is read from offset 0 with growing size;
 /// - with INBAND_NOTIFICATIONS kicks and calls are messages, and no kick descriptor ever comes;
 /// - a stop is ENABLE 0 and GET_FEATURES, without GET_VRING_BASE.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayUserModeLinuxTests {
   private final class Machine {
     let connection: FrontendConnection

@@ -9,7 +9,7 @@ import Wire
 
 /// Rings that run, in every order in which frontends set them up. Invariants: a ring runs when it has a size, memory,
 /// addresses, a kick and is enabled; kicks and calls are never lost; a pause goes on at the same index.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct RingTests {
   /// The usual order (QEMU): features, memory, size, base, addresses, kick, call.
   private func setUp(

@@ -9,7 +9,7 @@ import Wire
 
 /// The control plane, message by message. Invariants: every request that has a reply gets exactly one, of the exact
 /// size, in order; NEED_REPLY is always answered and never twice; no message but a broken stream ends the connection.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct SessionTests {
   static let noFeatures = bytes(UInt64(1) << 32)
   static let allFeatures = bytes(UInt64(1) << 32 | 1 << 30)

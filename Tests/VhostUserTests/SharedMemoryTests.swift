@@ -8,7 +8,7 @@ import Wire
 
 /// What frontends share through descriptors: guest memory, the inflight area, the dirty log. Invariants: a range that
 /// its file does not back is refused; a refused change leaves everything as it was.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct SharedMemoryTests {
   private func add(_ frontend: RawFrontend, _ region: [UInt8], _ file: File) throws -> UInt64 {
     try frontend.acknowledge(37, bytes(UInt64(0)) + region, files: [file])

@@ -19,7 +19,7 @@ import Wire
 /// - whatever a frontend reads of the configuration, it gets as many bytes as it asked for;
 /// - a reset at any moment leaves a device that can be started;
 /// - no message ends the backend, and the next frontend finds it as the first one did.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ToleranceStateTests {
   enum MemoryHabit: CaseIterable {
     case tableEveryStart, keptThroughResetDevice, keptThroughStatus, keptThroughStop, keptThroughDisable, addAfterTable,

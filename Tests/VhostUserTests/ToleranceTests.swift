@@ -16,7 +16,7 @@ import Wire
 /// - messages come in any order; a ring runs when all that it needs has been said;
 /// - what is answered is answered once, in order, in one piece;
 /// - nothing that a guest put into a ring is lost while its device is stopped, paused or rewired.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct ToleranceTests {
   enum Ownership: CaseIterable { case never, first, late, repeated, resetBefore, resetAndAgain }
 

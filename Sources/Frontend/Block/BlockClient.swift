@@ -11,7 +11,7 @@ internal import Wire
 public final class BlockClient {
   public let queue: DriverQueue
   /// How long an answer may take.
-  public var timeoutNanoseconds: Int64 = 30_000_000_000
+  public var timeoutNanoseconds = FrontendConnection.defaultTimeoutNanoseconds
 
   private struct Pending {
     var readable: [GuestBuffer]

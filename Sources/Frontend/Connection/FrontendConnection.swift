@@ -23,11 +23,8 @@ public final class FrontendConnection: Sendable {
   public init(
     path: String, readStyle: ReadStyle = .headerThenPayload, timeoutNanoseconds: Int64 = defaultTimeoutNanoseconds
   ) throws(FrontendError) {
-    do {
-      socket = MessageSocket(try UnixSocket.connect(to: path), readStyle: readStyle)
-    } catch {
-      throw .system(error)
-    }
+    let socket = try onHost { () throws(Errno) in try UnixSocket.connect(to: path) }
+    self.socket = MessageSocket(socket, readStyle: readStyle)
     self.timeoutNanoseconds = timeoutNanoseconds
   }
 

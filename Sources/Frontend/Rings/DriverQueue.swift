@@ -84,13 +84,9 @@ public final class DriverQueue {
     used = try ram.allocate(
       SplitRingLayout.usedSize(size, eventIndex: true), alignment: UInt64(SplitRingLayout.usedAlignment),
       region: region)
-    do {
-      kickEvent = try Event()
-      callEvent = try Event()
-      errorEvent = try Event()
-    } catch {
-      throw .system(error)
-    }
+    kickEvent = try onHost(Event.init)
+    callEvent = try onHost(Event.init)
+    errorEvent = try onHost(Event.init)
     chains = Array(repeating: Chain(), count: size)
     nextFree = (0..<size).map { UInt16(($0 + 1) & (size - 1)) }
     freeCount = size

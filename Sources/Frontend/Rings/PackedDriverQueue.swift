@@ -65,13 +65,9 @@ public final class PackedDriverQueue {
     descriptors = try ram.allocate(16 * size, alignment: 16)
     driverEvent = try ram.allocate(4, alignment: 4)
     deviceEvent = try ram.allocate(4, alignment: 4)
-    do {
-      kickEvent = try Event()
-      callEvent = try Event()
-      errorEvent = try Event()
-    } catch {
-      throw .system(error)
-    }
+    kickEvent = try onHost(Event.init)
+    callEvent = try onHost(Event.init)
+    errorEvent = try onHost(Event.init)
     chains = Array(repeating: Chain(), count: size)
     freeIDs = (0..<size).map { UInt16($0) }.reversed()
   }
