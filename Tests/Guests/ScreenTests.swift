@@ -104,7 +104,7 @@ final class ScreenGuest {
     try #require(try await packing.wait().code == 0)
     runner = try RunningProgram(
       [
-        "\(rig)/run-qemu", "--qemu", qemu, "--accel", "tcg", "--timeout", "540", "--reboots", "--memory", "1G",
+        "\(rig)/run-qemu", "--qemu", qemu, "--accel", "tcg", "--timeout", "780", "--reboots", "--memory", "1G",
         "--monitor", place.file("monitor"), "--add", "\(guests)/screens.tar:screens.tar",
         "--add", "\(programs):programs.tar", "--add", "\(rig)/jobs/keys:keys", "--add", "\(rig)/jobs/desktop:desktop",
         "\(rig)/jobs/screens", "--",
@@ -197,7 +197,7 @@ final class ScreenGuest {
     let isMeasure = gpu == "theirs"
     var last: Data?
     var calm = 0
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < deadline {
       let picture = try await picture(gpu, head, "\(key)-\(gpu).ppm")
       if isMeasure {
