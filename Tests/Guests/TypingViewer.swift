@@ -75,10 +75,12 @@ final class TypingViewer {
   }
 
   /// What it comes to in the numbers of linux/input-event-codes.h, each report with its end. Linux leaves out axes that
-  /// have not moved. The whole screen is 0 to 32767 each way.
+  /// have not moved. The whole screen is 0 to 32767 each way, what lies between is rounded up.
   var expected: [String] {
     func place(_ x: Int, _ y: Int) -> [String] {
-      ["3 0 \(x * 32767 / (width - 1))", "3 1 \(y * 32767 / (height - 1))"]
+      let across = (Double(x) * 32767 / Double(width - 1)).rounded(.up)
+      let down = (Double(y) * 32767 / Double(height - 1)).rounded(.up)
+      return ["3 0 \(Int(across))", "3 1 \(Int(down))"]
     }
     let reports = [
       ["1 30 1"], ["1 30 0"], ["1 42 1"], ["1 48 1"], ["1 48 0"], ["1 42 0"], place(639, 399) + ["1 272 1"],
