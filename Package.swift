@@ -178,7 +178,7 @@ let package = Package(
         "FileSystem", "Graphics", "Displays", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
         "VhostUserProtocol", "VirtioProtocol", "Wire",
       ]),
-    tests("Guests", ["Support"], exclude: ["rig", "posix", "volume", "blkio"]),
+    tests("Guests", ["Support"], exclude: ["rig", "posix", "volume", "blkio", "input", "desktop"]),
     tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),
     tests("TidyTests", []),
     cRoom("CRingLoop", path: "Benchmarks/CRingLoop"),

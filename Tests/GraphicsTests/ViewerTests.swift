@@ -229,7 +229,7 @@ struct ViewerTests {
       [key(30, 1)], [key(30, 0)], [key(97, 1)],
       [place(0, 32767), place(1, 32767), key(0x110, 1), key(0x111, 1)],
       [place(0, 32767), place(1, 32767), InputEvent(type: 2, code: 8, value: .max)],
-      [place(0, 16383), place(1, 16383), key(0x111, 0)],
+      [place(0, 16384), place(1, 16384), key(0x111, 0)],
     ]
     #expect(eventually { bench.heard.all.count >= expected.count })
     #expect(bench.heard.all == expected)

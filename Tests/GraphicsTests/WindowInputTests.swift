@@ -100,6 +100,26 @@ struct WindowInputTests {
       ])
   }
 
+  /// A tablet of the guest's spans all of its screens (PointerTests says where each is).
+  @Test func windowsArePartsOfOneDesktop() throws {
+    var options = GraphicsOptions()
+    options.scanoutCount = 2
+    let bench = try WindowBench(options, compositor: compositor.path)
+    let other = Picture.noise(width: 100, height: 60, seed: 9)
+    _ = try bench.bench.show(Self.picture, id: 1)
+    _ = try bench.bench.show(other, id: 2, scanout: 1)
+    try compositor.serve(until: "shown") {
+      compositor.windows.count == 2 && compositor.windows.contains { compositor.picture($0) == other }
+        && compositor.object("wl_pointer") != 0
+    }
+    let right = try #require(compositor.windows.first { compositor.picture($0) == other })
+    try pointer(0, [50, compositor.object(of: right), 0, 59 * 256])
+    try pointer(5)
+    #expect(eventually { !bench.heard.all.isEmpty })
+    // 100 of 199, rounded up; the bottom.
+    #expect(bench.heard.all.first == [.absolute(0, 16466), .absolute(1, 0x7fff)])
+  }
+
   @Test func placesBesideThePictureAreItsEdge() throws {
     let bench = try open()
     // Buttons stay with the window in which they were pressed, wherever the pointer goes.

@@ -20,6 +20,12 @@ enum ScreenRig {
     return files.allSatisfy { FileManager.default.fileExists(atPath: $0) } ? path : nil
   }
 
+  /// Where kmscube and weston are.
+  static var desktop: String? {
+    guard let path = GuestRig.guests.map({ "\($0)/desktop.img" }) else { return nil }
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }
+
   /// What `modetest -F smpte` draws at 1024x768, as libdrm 2.4.114 and every device since have shown it.
   static let smpte = "2617dc400108c471eecb823641067d8ec6e992e6b7d99d9d590785861c8ed7b6"
 }
@@ -69,6 +75,7 @@ final class ScreenGuest {
   /// Pictures of QEMU's own device, by name and head.
   private var measures: [String: Data] = [:]
   private(set) var looks = 0
+  private(set) var viewer: TypingViewer?
 
   static let dialects = ["qemu", "plain"]
 
@@ -79,7 +86,7 @@ final class ScreenGuest {
       daemons[name] = try RunningProgram(
         [
           BuildFolder.program("martlet-gpu"), "--socket-path=\(name).sock", "--control-socket=\(name).control",
-          "--scanouts=2", "--seccomp=kill",
+          "--scanouts=2", "--seccomp=kill", "--vnc=unix:\(name).vnc", "--input-socket=\(name).input",
         ], in: place)
     }
     self.daemons = daemons
@@ -90,24 +97,40 @@ final class ScreenGuest {
     }
     talk = try NamedPipes(place.file("talk"), makes: true)
     let guests = try #require(GuestRig.guests)
+    let rig = GuestRig.rig.path
+    let programs = place.file("programs.tar")
+    let released = try #require(GuestRig.programs)
+    let packing = try RunningProgram(["\(rig)/pack-programs", programs, "\(released)/martlet-input"], in: place)
+    try #require(try await packing.wait().code == 0)
     runner = try RunningProgram(
       [
-        GuestRig.rig.appending(path: "run-qemu").path, "--qemu", qemu, "--accel", "tcg", "--timeout", "540",
-        "--reboots",
+        "\(rig)/run-qemu", "--qemu", qemu, "--accel", "tcg", "--timeout", "780", "--reboots", "--memory", "1G",
         "--monitor", place.file("monitor"), "--add", "\(guests)/screens.tar:screens.tar",
-        GuestRig.rig.appending(path: "jobs/screens").path, "--",
+        "--add", "\(programs):programs.tar", "--add", "\(rig)/jobs/keys:keys", "--add", "\(rig)/jobs/desktop:desktop",
+        "\(rig)/jobs/screens", "--",
         "-device", "virtio-gpu-pci,id=theirs,addr=0x4,max_outputs=2",
         "-chardev", "socket,id=q,path=\(place.file("qemu.sock"))",
         "-device", "vhost-user-gpu-pci,id=qemu,addr=0x5,chardev=q,max_outputs=2",
         "-chardev", "socket,id=p,path=\(place.file("plain.sock"))", "-device",
         "vhost-user-test-device-pci,id=plain,addr=0x6,chardev=p,virtio-id=16,num_vqs=2,vq_size=256,config_size=20",
+        "-chardev", "socket,id=i,path=\(place.file("qemu.input"))",
+        "-device", "vhost-user-input-pci,id=keys,addr=0x7,chardev=i",
         "-chardev", "pipe,id=talk,path=\(place.file("talk"))", "-serial", "chardev:talk",
-      ], in: place)
+      ] + Self.desktop(ScreenRig.desktop), in: place)
     let made = [place.file("monitor.in"), place.file("monitor.out")]
     try await runner.waitUntil("a monitor") { made.allSatisfy { FileManager.default.fileExists(atPath: $0) } }
     monitor = try NamedPipes(place.file("monitor"), makes: false)
     try monitor.send(#"{"execute":"qmp_capabilities"}"#)
     _ = try await reply()
+  }
+
+  /// The disk with programs that draw by themselves.
+  private static func desktop(_ image: String?) -> [String] {
+    guard let image else { return [] }
+    return [
+      "-drive", "if=none,id=desktop,format=raw,readonly=on,file=\(image)",
+      "-device", "virtio-blk-pci,addr=0x8,drive=desktop",
+    ]
   }
 
   /// Answers the guest until it ends.
@@ -128,6 +151,12 @@ final class ScreenGuest {
           _ = try await reply()
         }
         try talk.send("ok\n")
+      case "TYPE":
+        let viewer = try TypingViewer(place.file("qemu.vnc"))
+        try viewer.type()
+        self.viewer = viewer
+        try talk.send("ok\n")
+      case "FLUSHES" where words.count == 2: try talk.send("\(try await flushes(words[1]))\n")
       case "LOOK" where words.count == 6: try talk.send(try await look(words) + "\n")
       default: throw Trouble("the guest says '\(line)'")
       }
@@ -148,6 +177,15 @@ final class ScreenGuest {
     throw Trouble("QEMU's monitor says nothing")
   }
 
+  /// How often the first screen was flushed.
+  private func flushes(_ gpu: String) async throws -> Int {
+    let outcome = try await RunningProgram(
+      [BuildFolder.program("martlet"), "screen", "list", "--json", "--control-socket=\(gpu).control"], in: place
+    ).wait()
+    let screens = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]]
+    return screens?.first?["flushes"] as? Int ?? 0
+  }
+
   // MARK: Pictures
 
   /// "ok", or what is wrong: LOOK name gpu head width height.
@@ -159,12 +197,14 @@ final class ScreenGuest {
     let isMeasure = gpu == "theirs"
     var last: Data?
     var calm = 0
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < deadline {
       let picture = try await picture(gpu, head, "\(key)-\(gpu).ppm")
       if isMeasure {
-        // Nothing to compare with: it is there when it does not change any more.
-        calm = picture == last && picture?.starts(with: Data(start.utf8)) == true ? calm + 1 : 0
+        // Nothing to compare with: it is there when it does not change any more, and neither is it one that was there
+        // before nor nothing at all.
+        let isNew = picture.map { isDrawn($0, start) && !measures.contains { $0 != key && $1 == picture } } ?? false
+        calm = picture == last && isNew ? calm + 1 : 0
         if calm == 3, let picture {
           measures[key] = picture
           return try await isGolden(key, gpu) ? "ok" : "another picture than every device before"
@@ -176,6 +216,12 @@ final class ScreenGuest {
       try await Task.sleep(for: .milliseconds(700))
     }
     return last.map { "another picture, of \($0.count) bytes" } ?? "no picture"
+  }
+
+  /// A picture of this size, and not all of one byte.
+  private func isDrawn(_ picture: Data, _ start: String) -> Bool {
+    guard picture.starts(with: Data(start.utf8)), let last = picture.last else { return false }
+    return picture.dropFirst(start.utf8.count + 4).contains { $0 != last }
   }
 
   /// True for what has no known sum.
@@ -208,13 +254,17 @@ final class ScreenGuest {
     return pictures.allSatisfy { $0 == pictures[0] } ? pictures[0] : nil
   }
 
-  /// Keeps pictures and logs, and says where.
+  /// Keeps pictures and logs, and says where. What was said by programs that only asked is left out.
   func keep(as name: String) -> String {
     let target = GuestRig.failures.appending(path: name)
     try? FileManager.default.removeItem(at: target)
     try? FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
+    let logs = ([runner] + daemons.values).flatMap { program in
+      let name = URL(filePath: program.outputFile).lastPathComponent
+      return [name, "err-" + name.dropFirst(4)]
+    }
     for file in (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
-    where file.hasSuffix(".ppm") || file.hasPrefix("out-") || file.hasPrefix("err-") {
+    where file.hasSuffix(".ppm") || logs.contains(file) {
       try? FileManager.default.copyItem(atPath: place.file(file), toPath: target.appending(path: file).path)
     }
     return target.path
@@ -234,14 +284,16 @@ extension Guests {
       var problems: [String] = []
       do {
         let report = try await guest.serve()
-        problems = report.problems
+        problems = report.problems + (guest.viewer?.problems(in: report) ?? ["the guest had nobody type"])
+        if ScreenRig.desktop == nil { print("screens: no desktop.img, so neither kmscube nor weston was run") }
         print("screens: \(report.passed) checks passed, \((ContinuousClock.now - start).components.seconds) s")
         for line in report.lines where line.contains("freq:") { print("screens: \(line)") }
       } catch {
         guest.runner.send(SIGTERM)
         problems.append("\(error)")
       }
-      if guest.looks < 19 { problems.append("only \(guest.looks) pictures were looked at") }
+      let wanted = ScreenRig.desktop == nil ? 19 : 27
+      if guest.looks < wanted { problems.append("only \(guest.looks) pictures were looked at") }
       for (name, daemon) in guest.daemons {
         if problems.isEmpty {
           let outcome = try await daemon.wait()

@@ -11,8 +11,10 @@
 # libraries in it:
 #   newer_environment  NAME=value words in front of the program
 #   newer_words        words behind it
+# and, without such words,
+#   newer_more         further packages that come along
 # and redefine `answers PROGRAM`, which tells whether a program that was fetched works.
-newer_environment='' newer_words=''
+newer_environment='' newer_words='' newer_more=()
 
 answers() {
   "$1" --version
@@ -86,9 +88,9 @@ private_apt() {
     -o Dir::State::status="$work/status" -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" "$@"
 }
 
-# The package and all that it depends on: to an apt that believes nothing to be installed, that is the C library too.
+# The packages and all that they depend on: to an apt that believes nothing to be installed, that is the C library too.
 download() {
-  private_apt update && private_apt install --download-only --no-install-recommends "$1"
+  private_apt update && private_apt install --download-only --no-install-recommends "$1" ${newer_more[@]+"${newer_more[@]}"}
 }
 
 unpack() {

@@ -55,6 +55,12 @@ final class Screen {
     return Change(damage: damage, hasNewCursor: news.hasNewCursor, cursorDamage: cursorDamage)
   }
 
+  /// A dark screen is all that it knows of.
+  var desktopPart: DesktopPart {
+    device.desktopPart(of: scanout)
+      ?? DesktopPart(Rectangle(x: 0, y: 0, width: width, height: height), width: width, height: height)
+  }
+
   func resize(width: Int, height: Int) -> Bool { device.resize(scanout, width: width, height: height) }
 
   /// Nobody here decides on the size: the frontend has a display of its own (contrib/decisions/0043).

@@ -40,7 +40,7 @@ extension Viewer {
     case .key(let isDown, let symbol, let keyCode):
       report(keys.key(symbol: symbol, keyCode: keyCode, isDown: isDown))
     case .pointer(let buttons, let x, let y):
-      report(keys.pointer(x: Int(x), y: Int(y), buttons: buttons, width: screen.width, height: screen.height))
+      report(keys.pointer(x: Int(x), y: Int(y), buttons: buttons, on: screen.desktopPart))
     case .setDesktopSize(let width, let height, let screenCount):
       // The last one counts; the others are not worth an interrupt of the guest each.
       if screenCount == 1 {

@@ -1,6 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Graphics
 internal import InputProtocol
 
 /// One viewer's keyboard and pointer: turns what it says into events, and lets go of everything when it leaves.
@@ -27,16 +28,9 @@ struct ViewerInput {
     (0x20, InputRelativeAxis.horizontalWheel, -1), (0x40, InputRelativeAxis.horizontalWheel, 1),
   ]
 
-  /// - Parameters:
-  ///   - width: of the screen, as is `height`.
-  mutating func pointer(x: Int, y: Int, buttons now: UInt8, width: Int, height: Int) -> [InputEvent] {
-    func scaled(_ value: Int, _ size: Int) -> Int {
-      size > 1 ? min(value, size - 1) * InputAbsoluteAxis.maximum / (size - 1) : 0
-    }
+  mutating func pointer(x: Int, y: Int, buttons now: UInt8, on desktop: DesktopPart) -> [InputEvent] {
     // Also where this viewer's pointer has not moved: another's may have.
-    var events: [InputEvent] = [
-      .absolute(InputAbsoluteAxis.x, scaled(x, width)), .absolute(InputAbsoluteAxis.y, scaled(y, height)),
-    ]
+    var events = PointerPlace.events(x: x, y: y, on: desktop)
     for (bit, code) in ViewerInput.buttonCodes where (now ^ buttons) & bit != 0 {
       events.append(.key(code, isDown: now & bit != 0))
     }

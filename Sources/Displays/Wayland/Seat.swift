@@ -100,7 +100,7 @@ final class Seat {
 
   private func move(_ x: WaylandFixed, _ y: WaylandFixed) {
     guard let window else { return }
-    input.motion(to: window.pixel(x: x, y: y), in: window.pictureSize)
+    input.motion(to: window.pixel(x: x, y: y), on: window.desktopPart)
     endFrameOfOldVersion()
   }
 

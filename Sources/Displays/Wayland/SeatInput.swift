@@ -1,6 +1,7 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Graphics
 internal import InputProtocol
 internal import WaylandProtocol
 
@@ -29,15 +30,10 @@ struct SeatInput {
     return held.remove(code) == nil ? [] : [.key(code, isDown: false)]
   }
 
-  /// - Parameter size: of the picture in which the pixel is.
-  mutating func motion(to pixel: (x: Int, y: Int), in size: (width: Int, height: Int)) {
-    func scaled(_ value: Int, _ size: Int) -> Int {
-      size > 1 ? min(value, size - 1) * InputAbsoluteAxis.maximum / (size - 1) : 0
-    }
+  mutating func motion(to pixel: (x: Int, y: Int), on desktop: DesktopPart) {
     // The last place of a frame counts.
     pending.removeAll { $0.type == InputEventType.absolute }
-    pending.append(.absolute(InputAbsoluteAxis.x, scaled(pixel.x, size.width)))
-    pending.append(.absolute(InputAbsoluteAxis.y, scaled(pixel.y, size.height)))
+    pending += PointerPlace.events(x: pixel.x, y: pixel.y, on: desktop)
   }
 
   mutating func button(_ code: UInt32, isDown: Bool) {

@@ -44,7 +44,7 @@ final class WaylandWindow {
   /// What the guest shows; nil while the scanout is off, and the window black.
   private var source: PixelSource?
   /// Size of the last picture.
-  private(set) var pictureSize = (width: 0, height: 0)
+  private var pictureSize = (width: 0, height: 0)
   /// Size of the picture that the buffers were drawn for.
   private var drawnSize = (width: 0, height: 0)
   /// What has changed since the last commit, in the window's coordinates.
@@ -116,6 +116,13 @@ final class WaylandWindow {
       min(max(x.whole - origin.x, 0), max(pictureSize.width - 1, 0)),
       min(max(y.whole - origin.y, 0), max(pictureSize.height - 1, 0))
     )
+  }
+
+  /// A dark screen is all that it knows of.
+  var desktopPart: DesktopPart {
+    let (width, height) = pictureSize
+    return device.desktopPart(of: scanout)
+      ?? DesktopPart(Rectangle(x: 0, y: 0, width: width, height: height), width: width, height: height)
   }
 
   // MARK: The compositor
