@@ -197,7 +197,7 @@ final class ScreenGuest {
     let isMeasure = gpu == "theirs"
     var last: Data?
     var calm = 0
-    let deadline = ContinuousClock.now + .seconds(120)
+    let deadline = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < deadline {
       let picture = try await picture(gpu, head, "\(key)-\(gpu).ppm")
       if isMeasure {
