@@ -176,7 +176,7 @@ let package = Package(
       "Hostile",
       [
         "FileSystem", "Graphics", "Displays", "VhostUser", "Virtio", "Linux", "Frontend", "FuseProtocol", "GPUProtocol",
-        "VhostUserProtocol", "VirtioProtocol", "Wire",
+        "VhostUserProtocol", "VirtioProtocol", "Wire", "Support",
       ]),
     tests("Guests", ["Support"], exclude: ["rig", "posix", "volume", "blkio", "input", "desktop"]),
     tests("MartletTests", ["FuseProtocol", "VhostUser", "Virtio", "VirtioProtocol", "Linux", "Wire", "Support"]),

@@ -32,7 +32,7 @@ extension Core {
       return .errorOutOfMemory
     }
     let image = PixelImage(
-      memory: memory, width: Int(request.width), height: Int(request.height), format: format)
+      memory: ImageMemory(memory), width: Int(request.width), height: Int(request.height), format: format)
     resources[request.resourceID] = Resource(id: request.resourceID, .image(image))
     return .okNoData
   }
@@ -44,6 +44,7 @@ extension Core {
     guard let resource = resources[request.resourceID] else { return .errorInvalidResource }
     turnOffScanouts(of: resource)
     resources[resource.id] = nil
+    spare = nil
     budget.give(resource.cost)
     return .okNoData
   }

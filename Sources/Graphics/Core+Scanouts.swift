@@ -67,13 +67,20 @@ extension Core {
     for index in scanouts.indices where resource.scanouts & 1 << UInt16(index) != 0 { turnOff(index) }
   }
 
-  /// The resource's guest memory was translated anew: scanouts that show it from there do so from the new place.
+  /// The resource's pixels lie elsewhere, or its guest memory was translated anew: scanouts that show it from there do
+  /// so from the new place.
   func showAgain(_ resource: Resource) {
-    guard let backing = resource.backing, case .blob = resource.content else { return }
+    let storage: PixelSource.Storage
+    switch resource.content {
+    case .image(let image): storage = .image(image.memory)
+    case .blob:
+      guard let backing = resource.backing else { return }
+      storage = .guest(backing)
+    }
     for index in scanouts.indices where resource.scanouts & 1 << UInt16(index) != 0 {
       guard let old = scanouts[index].source else { continue }
       scanouts[index].source = PixelSource(
-        storage: .guest(backing), width: old.width, height: old.height, format: old.format, stride: old.stride,
+        storage: storage, width: old.width, height: old.height, format: old.format, stride: old.stride,
         offset: old.offset)
     }
   }
@@ -95,7 +102,10 @@ extension Core {
       if damage.isEmpty { continue }
       scanouts[index].isNew = false
       scanouts[index].flushCount += 1
-      announce(index) { $0.damage = $0.damage.union(damage) }
+      announce(index) { note in
+        note.damage = note.damage.union(damage)
+        note.flushCount += 1
+      }
     }
     return .okNoData
   }

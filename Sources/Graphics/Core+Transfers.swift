@@ -13,7 +13,7 @@ extension Core {
   func transfer(_ request: GPUTransferToHost2D) -> GPUMessageType {
     guard let resource = resources[request.resourceID] else { return .errorInvalidResource }
     // A blob's bytes are the guest's own: there is nothing to copy.
-    guard case .image(let image) = resource.content else { return .okNoData }
+    guard case .image(var image) = resource.content else { return .okNoData }
     guard let backing = resource.backing else { return .errorUnspecified }
     let part = Rectangle(request.rectangle)
     guard part.fits(width: image.width, height: image.height) else { return .errorInvalidParameter }
@@ -23,6 +23,9 @@ extension Core {
       return .errorInvalidParameter
     }
     let offset = Int(request.offset)
+    // A part that is drawn over while it is sent is sent again with the flush that follows: only a flip would show
+    // half of one frame and half of another.
+    if part.width == image.width, part.height == image.height, image.memory.isHeld { image = move(resource, image) }
     let target = image.memory.segment.dropFirst(part.y * image.stride + part.x * PixelFormat.bytesPerPixel)
     var walk = GuestBacking.Walk(backing, at: offset)
     if part.width == image.width {
@@ -36,5 +39,23 @@ extension Core {
     counters.transferredBytes += UInt64(rowByteCount * part.height)
     resource.isBetweenFrames = true
     return .okNoData
+  }
+
+  /// Leaves the picture's memory to the display that is sending it and finds another one for the guest, who draws all
+  /// of it anew. Where there is none, both have to do with the old one.
+  private func move(_ resource: Resource, _ image: PixelImage) -> PixelImage {
+    var target = spare
+    if target.map({ $0.byteCount != image.memory.byteCount || $0.isHeld }) ?? true {
+      guard let memory = try? AnonymousMemory(byteCount: image.memory.byteCount, isUsedWhole: true) else {
+        return image
+      }
+      target = ImageMemory(memory)
+    }
+    guard let target else { return image }
+    spare = image.memory
+    let moved = PixelImage(memory: target, width: image.width, height: image.height, format: image.format)
+    resource.move(moved)
+    showAgain(resource)
+    return moved
   }
 }

@@ -27,6 +27,8 @@ final class Core: @unchecked Sendable {
   /// Where guest addresses are looked up; nil before the control queue has started.
   var memory: GuestMemory?
   var mailboxes: [Mailbox] = []
+  /// Memory that a display was sending when the guest drew its next picture, for the next time that happens.
+  var spare: ImageMemory?
   /// The frontend has a display of its own: how large screens are and how they identify themselves is its to say.
   var isShownByFrontend = false
   var counters = CommandCounters()
@@ -167,6 +169,7 @@ final class Core: @unchecked Sendable {
       scanouts[index].flushCount = 0
     }
     resources = [:]
+    spare = nil
     budget = MemoryBudget(limit: options.memoryLimit)
     events = []
     memory = nil
@@ -182,6 +185,7 @@ final class Core: @unchecked Sendable {
 
   func endShowingThroughFrontend() {
     isShownByFrontend = false
+    spare = nil
     for index in scanouts.indices { scanouts[index].frontendMode = nil }
   }
 

@@ -18,9 +18,13 @@ final class FrontendDisplay: Sendable {
   /// Signalled when there is a question, or to end.
   let wake: Bell
   private let ending = Atomic<Bool>(false)
+  /// Each time the socket is full costs a sleep and a wake, and what no cache holds any more costs a copy: measured
+  /// with 1920x1080, half a MiB is better than both less and more.
+  private static let roomByteCount: Int32 = 512 << 10
 
   init(_ socket: consuming UnixSocket, queueCount: Int, patienceNanoseconds: Int64) throws(Errno) {
     try socket.file.setNonBlocking(true)
+    socket.askForRoom(byteCount: FrontendDisplay.roomByteCount)
     self.socket = socket
     mailbox = try Mailbox()
     wake = try Bell()
@@ -58,6 +62,7 @@ final class FrontendSender {
   /// Features that both sides have, until they are said: not in the middle of a message.
   private var accepted: DisplayProtocolFeatures?
   private let outbound = Scratch(byteCount: 64 + FrontendSender.cursorByteCount)
+  /// The part of a picture that cannot be sent from where it lies.
   private var picture: AnonymousMemory?
   /// The size that the frontend knows of each scanout; nil where it is off.
   private var sizes = [Size?](repeating: nil, count: GPULimits.scanouts)
@@ -71,11 +76,11 @@ final class FrontendSender {
 
   private static let largestReply = 4096
   private static let cursorByteCount = Cursor.size * Cursor.size * PixelFormat.bytesPerPixel
-  /// Pixels begin at a page, as the rows that they are copied from do: the message's head ends there.
-  private static let pixelOffset = 4096
+  /// More than screens show in a second is sent of no large picture.
+  private static let frameNanoseconds: Int64 = 1_000_000_000 / 60
+  private static let largePixelCount = 512 * 512
   /// Two pictures of 3840x2160. The frontend needs as much for a message.
   private static let mostUpdateByteCount = 64 << 20
-  private static let updateHeadCount = DisplayMessageHeader.byteCount + DisplayUpdate.byteCount
 
   init(_ display: FrontendDisplay, _ device: GraphicsDevice) {
     self.display = display
@@ -88,11 +93,19 @@ final class FrontendSender {
     do throws(Errno) {
       while true {
         try ask()
-        for news in display.mailbox.take() {
+        let start = Clock.monotonic
+        let all = display.mailbox.take()
+        for news in all {
           try show(news)
           try ask()
         }
-        try wait(forRoom: false)
+        // A guest that overtakes its display draws frames that nobody sees: to send more of them than screens show
+        // takes time from the guest, whose processors wait while QEMU takes a frame in.
+        let isOvertaken = all.contains { news in
+          news.flushCount > 1 && news.damage.width * news.damage.height >= FrontendSender.largePixelCount
+        }
+        if isOvertaken { try rest(until: start + FrontendSender.frameNanoseconds) }
+        try wait(for: .input(display.mailbox.file))
       }
     } catch {
       device.detach(display.mailbox)
@@ -164,11 +177,12 @@ final class FrontendSender {
   /// surface for each SCANOUT and shows it at the next UPDATE, so it would lose one, or draw on none.
   private func showPicture(_ news: ScanoutNews) throws(Errno) {
     let index = news.scanout
-    guard let source = device.source(of: index) else {
+    guard let source = device.heldSource(of: index) else {
       if sizes[index] != nil { try send(.scanout, DisplayScanout(scanoutID: UInt32(index), width: 0, height: 0)) }
       sizes[index] = nil
       return
     }
+    defer { source.letGo() }
     let size = Size(width: source.width, height: source.height)
     if news.damage.isEmpty { return }
     let isNew = sizes[index] != size
@@ -184,31 +198,37 @@ final class FrontendSender {
     let mostRows = max(FrontendSender.mostUpdateByteCount / (damage.width * PixelFormat.bytesPerPixel), 1)
     for y in stride(from: damage.y, to: damage.y + damage.height, by: mostRows) {
       let height = min(mostRows, damage.y + damage.height - y)
-      guard let message = update(index, Rectangle(x: damage.x, y: y, width: damage.width, height: height), of: source)
-      else { throw .outOfMemory }
-      try transmit(message)
+      try sendUpdate(index, Rectangle(x: damage.x, y: y, width: damage.width, height: height), of: source)
     }
   }
 
-  /// An UPDATE with the pixels of a part; nil if the host has no memory for it, which ends this display: it could not
-  /// show any more what the guest does.
-  private func update(_ index: Int, _ part: Rectangle, of source: PixelSource) -> Segment? {
-    let stride = part.width * PixelFormat.bytesPerPixel
-    let byteCount = FrontendSender.pixelOffset + stride * part.height
-    if picture.map({ $0.byteCount < byteCount }) ?? true {
-      // The old one first: never two of them.
-      picture = nil
-      picture = try? AnonymousMemory(byteCount: byteCount, isUsedWhole: true)
-    }
-    guard let memory = picture?.segment else { return nil }
-    let message = memory.prefix(byteCount).dropFirst(FrontendSender.pixelOffset - FrontendSender.updateHeadCount)
-    message.store(DisplayMessageHeader(.update, size: DisplayUpdate.byteCount + stride * part.height))
+  /// An UPDATE with the pixels of a part.
+  private func sendUpdate(_ index: Int, _ part: Rectangle, of source: PixelSource) throws(Errno) {
+    let byteCount = part.width * part.height * PixelFormat.bytesPerPixel
     let update = DisplayUpdate(
       scanoutID: UInt32(index), x: UInt32(part.x), y: UInt32(part.y), width: UInt32(part.width),
       height: UInt32(part.height))
-    message.store(update, at: DisplayMessageHeader.byteCount)
-    device.countShown(source.copy(part, into: message.dropFirst(FrontendSender.updateHeadCount), stride: stride))
-    return message
+    let head = outbound.segment.prefix(DisplayMessageHeader.byteCount + DisplayUpdate.byteCount)
+    head.store(DisplayMessageHeader(.update, size: DisplayUpdate.byteCount + byteCount))
+    head.store(update, at: DisplayMessageHeader.byteCount)
+    if let run = source.run(part) {
+      try transmit(head, run)
+    } else {
+      try transmit(head, try copy(part, of: source, byteCount))
+    }
+  }
+
+  /// The pixels of a part, one row behind the other.
+  private func copy(_ part: Rectangle, of source: PixelSource, _ byteCount: Int) throws(Errno) -> Segment {
+    if picture.map({ $0.byteCount < byteCount }) ?? true {
+      // The old one first: never two of them.
+      picture = nil
+      // Without it this display could not show any more what the guest does: it ends.
+      picture = try AnonymousMemory(byteCount: byteCount, isUsedWhole: true)
+    }
+    guard let pixels = picture?.segment.prefix(byteCount) else { throw .outOfMemory }
+    device.countShown(source.copy(part, into: pixels, stride: part.width * PixelFormat.bytesPerPixel))
+    return pixels
   }
 
   // MARK: Cursors
@@ -251,25 +271,38 @@ final class FrontendSender {
     try transmit(message)
   }
 
-  /// Sends a message to its end. A frontend that does not read keeps this thread here and nobody else.
-  private func transmit(_ message: Segment) throws(Errno) {
+  /// Sends a message, in two runs, to its end. A frontend that does not read keeps this thread here and nobody else.
+  private func transmit(_ head: Segment, _ body: Segment = .empty) throws(Errno) {
     var sent = 0
-    while sent < message.count {
+    while sent < head.count + body.count {
       do throws(Errno) {
-        sent += try display.socket.sendOnce(message.dropFirst(sent))
+        let rest = head.dropFirst(sent)
+        sent +=
+          rest.count > 0
+          ? try display.socket.sendOnce(rest, body)
+          : try display.socket.sendOnce(body.dropFirst(sent - head.count))
       } catch .tryAgain {
-        try wait(forRoom: true)
+        try wait(for: .output(display.socket.file))
       }
     }
   }
 
-  /// Sleeps until there is something to do; with `forRoom` nothing but the rest of a message, and replies, is to do.
-  private func wait(forRoom: Bool) throws(Errno) {
+  /// Answers nobody but the guest's questions until then.
+  private func rest(until time: Int64) throws(Errno) {
+    while Clock.monotonic < time {
+      try wait(for: nil, until: time)
+      try ask()
+    }
+  }
+
+  /// Sleeps until there is something to do: what is wished for, a question, a reply, or the time.
+  private func wait(for wish: Poll.Wish?, until time: Int64? = nil) throws(Errno) {
     let (socket, questions) = (display.socket.file, display.questions)
-    let timeout = questions.deadline.map { max($0 - Clock.monotonic, 0) } ?? -1
+    let end = [questions.deadline, time].compactMap { $0 }.min()
+    let wishes: [Poll.Wish] = [.input(display.wake.event.file), .input(socket)]
     let ready = Poll.wait(
-      for: [.input(display.wake.event.file), .input(socket), forRoom ? .output(socket) : .input(display.mailbox.file)],
-      timeoutNanoseconds: timeout)
+      for: wish.map { wishes + [$0] } ?? wishes,
+      timeoutNanoseconds: end.map { max($0 - Clock.monotonic, 0) } ?? -1)
     questions.expire(at: Clock.monotonic)
     if ready[0] { display.wake.event.drain() }
     if display.isEnding { throw .connectionReset }

@@ -34,6 +34,15 @@ extension GraphicsDevice {
     lock.withLock { core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].source : nil }
   }
 
+  /// As `source`, for a display that sends pixels from where they lie: until its `letGo` they stay one frame.
+  func heldSource(of scanout: Int) -> PixelSource? {
+    lock.withLock {
+      guard core.scanouts.indices.contains(scanout), let source = core.scanouts[scanout].source else { return nil }
+      source.hold()
+      return source
+    }
+  }
+
   public func cursor(of scanout: Int) -> Cursor {
     lock.withLock { core.scanouts.indices.contains(scanout) ? core.scanouts[scanout].cursor : Cursor() }
   }

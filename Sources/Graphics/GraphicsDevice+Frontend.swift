@@ -32,19 +32,16 @@ extension GraphicsDevice {
   }
 
   /// The next frontend's guest is not for the eyes of this one, which may still hold its end of the socket.
-  public func frontendLeft() {
-    frontendDisplay.withLock { current in
-      guard let display = current else { return }
-      display.end()
-      current = nil
-      lock.withLock { core.endShowingThroughFrontend() }
-    }
-  }
+  public func frontendLeft() { leave(nil) }
 
   /// A display's socket has ended.
-  func forget(_ display: FrontendDisplay) {
+  func forget(_ display: FrontendDisplay) { leave(display) }
+
+  /// - Parameter only: nothing happens if it is this one no more; nil for whichever it is.
+  private func leave(_ only: FrontendDisplay?) {
     frontendDisplay.withLock { current in
-      guard current === display else { return }
+      guard let display = current, only == nil || only === display else { return }
+      display.end()
       current = nil
       lock.withLock { core.endShowingThroughFrontend() }
     }

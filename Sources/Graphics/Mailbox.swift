@@ -15,6 +15,8 @@ public struct ScanoutNews: Equatable, Sendable {
   public var hasNewMode = false
   /// What to show anew; empty for nothing.
   public var damage = Rectangle(x: 0, y: 0, width: 0, height: 0)
+  /// How many flushes that were: more than one where the guest is faster than the display.
+  public var flushCount = 0
   /// Another image, or hidden, or shown.
   public var hasNewCursor = false
   public var cursorMoved = false

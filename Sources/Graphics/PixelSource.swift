@@ -7,11 +7,31 @@
 
 internal import GPUProtocol
 internal import Linux
+internal import Synchronization
 public import Wire
+
+/// Memory of an image, and whether a display is sending it from where it lies.
+final class ImageMemory: Sendable {
+  let memory: AnonymousMemory
+  private let holders = Atomic<Int>(0)
+
+  init(_ memory: AnonymousMemory) {
+    self.memory = memory
+  }
+
+  var segment: Segment { memory.segment }
+  var byteCount: Int { memory.byteCount }
+
+  /// Under the device's lock, under which the guest's transfers look at it.
+  func hold() { holders.add(1, ordering: .relaxed) }
+  /// From any thread.
+  func letGo() { holders.subtract(1, ordering: .releasing) }
+  var isHeld: Bool { holders.load(ordering: .acquiring) > 0 }
+}
 
 /// An image of the daemon: rows of four-byte pixels without gaps.
 struct PixelImage: Sendable {
-  let memory: AnonymousMemory
+  let memory: ImageMemory
   let width: Int
   let height: Int
   let format: PixelFormat
@@ -22,7 +42,7 @@ struct PixelImage: Sendable {
 /// The picture of one scanout.
 public struct PixelSource: Sendable {
   enum Storage: Sendable {
-    case image(AnonymousMemory)
+    case image(ImageMemory)
     case guest(GuestBacking)
   }
 
@@ -39,6 +59,21 @@ public struct PixelSource: Sendable {
   var whole: Rectangle { Rectangle(x: 0, y: 0, width: width, height: height) }
   /// Of a copy without gaps.
   var byteCount: Int { width * height * PixelFormat.bytesPerPixel }
+
+  /// An image of the daemon is not drawn over as a whole before `letGo` (`Core.transfer`). Under the device's lock.
+  func hold() { if case .image(let memory) = storage { memory.hold() } }
+  func letGo() { if case .image(let memory) = storage { memory.letGo() } }
+
+  /// The pixels of a part where they lie, if they lie in the daemon as displays want them; nil otherwise.
+  func run(_ part: Rectangle) -> Segment? {
+    guard case .image(let memory) = storage, format == .native, !part.isEmpty,
+      part.width * PixelFormat.bytesPerPixel == stride || part.height == 1
+    else { return nil }
+    let byteCount = part.width * part.height * PixelFormat.bytesPerPixel
+    let start = offset + part.y * stride + part.x * PixelFormat.bytesPerPixel
+    let run = memory.segment.dropFirst(start).prefix(byteCount)
+    return run.count == byteCount ? run : nil
+  }
 
   /// Copies a part into `target` as 0xAARRGGBB pixels (little-endian), which begins with the part's first pixel and has
   /// `stride` bytes from row to row. The part is clipped to the picture.

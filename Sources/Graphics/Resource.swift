@@ -14,7 +14,7 @@ final class Resource {
   }
 
   let id: UInt32
-  let content: Content
+  private(set) var content: Content
   private(set) var backing: GuestBacking?
   /// The scanouts that show it, one bit each.
   var scanouts: UInt16 = 0
@@ -43,5 +43,10 @@ final class Resource {
 
   func attach(_ backing: GuestBacking?) {
     self.backing = backing
+  }
+
+  /// From now on the picture lies elsewhere.
+  func move(_ image: PixelImage) {
+    content = .image(image)
   }
 }

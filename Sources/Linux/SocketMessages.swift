@@ -5,6 +5,7 @@
 // allocate an array for every header.
 
 internal import CLinux
+internal import Glibc
 public import Wire
 
 extension UnixSocket {
@@ -49,6 +50,21 @@ extension UnixSocket {
   /// One sendmsg(2) of `bytes`; returns how many the socket took. Throws `tryAgain` if a non-blocking one takes none.
   public func sendOnce(_ bytes: Segment) throws(Errno) -> Int {
     try retrying { unsafe clinux_send(file.raw, bytes.base, bytes.count, nil, 0, nil, 0) }
+  }
+
+  /// One sendmsg(2) of two runs of bytes, as `sendOnce(_:)`.
+  public func sendOnce(_ head: Segment, _ body: Segment) throws(Errno) -> Int {
+    try retrying { unsafe clinux_send(file.raw, head.base, head.count, body.base, body.count, nil, 0) }
+  }
+
+  /// Asks for room for so many bytes on their way (SO_SNDBUF); the kernel gives as much of it as net.core.wmem_max
+  /// allows. TCP finds out by itself what it needs.
+  public func askForRoom(byteCount: Int32) {
+    var domain: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    guard unsafe getsockopt(file.raw, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0, domain == AF_UNIX else { return }
+    var byteCount = byteCount
+    _ = unsafe setsockopt(file.raw, SOL_SOCKET, SO_SNDBUF, &byteCount, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// One recvmsg(2) into `target`; returns how many bytes came, 0 if the peer closed. Descriptors that come along are

@@ -5,6 +5,11 @@ internal import CLinux
 public import Wire
 
 extension Segment {
+  /// It will be read soon, from its first byte on.
+  public func prefetch() {
+    unsafe clinux_prefetch(base)
+  }
+
   /// As `copy(from:at:)`, for pages and rows of pixels: see clinux_copy_wide. The two may not overlap.
   @discardableResult
   public func copyWide(from source: Segment, at offset: Int = 0) -> Bool {

@@ -68,7 +68,7 @@ import Testing
     let process = try DaemonProcess(
       [
         "--socket-path", gpu, "--vnc", "unix:\(vnc)", "--vnc-password-file", password, "--input-socket", input,
-        "--control-socket", place.file("control.sock"), "--sandbox", sandbox,
+        "--wayland", place.file("wayland"), "--control-socket", place.file("control.sock"), "--sandbox", sandbox,
       ], in: place, binary: Self.screens)
     try process.waitUntilServing()
     #expect(try Path(vnc).status().mode & 0o777 == 0o600)
@@ -77,7 +77,7 @@ import Testing
     #expect(try viewer.receive(12, descriptors: &none) == Array("RFB 003.008\n".utf8))
     try viewer.send(Array("RFB 003.008\n".utf8))
     #expect(try viewer.receive(2, descriptors: &none) == [1, 2], "the password is asked for")
-    try expectWalls(around: try process.server())
+    try expectWalls(around: process)
     #expect(try Probe.features(at: input) & 1 << 32 != 0)
     // The screen's verbs need no endpoint's name beside a keyboard, which has none of its own.
     let control = try UnixSocket.connect(to: place.file("control.sock"))
@@ -88,20 +88,25 @@ import Testing
     for path in [gpu, vnc, input] { #expect(!FileManager.default.fileExists(atPath: path)) }
   }
 
-  /// The filter, and no capabilities to speak of, hold for each thread, that of the viewers too.
-  private func expectWalls(around server: Int32) throws {
-    var names: Set<String> = []
-    var capabilities: Set<Substring> = []
-    for thread in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server)/task") {
-      // One may end meanwhile.
-      guard let status = try? Path("/proc/\(server)/task/\(thread)/status").contents() else { continue }
-      let lines = status.split(separator: "\n")
-      names.insert(lines[0].split(separator: "\t").last.map(String.init) ?? "")
-      #expect(lines.contains("Seccomp:\t2") && lines.contains("NoNewPrivs:\t1"), "\(lines)")
-      capabilities.formUnion(lines.filter { $0.hasPrefix("CapEff:") || $0.hasPrefix("CapBnd:") })
+  /// The filter, and no capabilities to speak of, hold for each thread, those of viewers and windows too.
+  private func expectWalls(around process: DaemonProcess) throws {
+    func threads(_ process: Int32) throws -> [[Substring]] {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").compactMap { thread in
+        // One may end meanwhile.
+        (try? Path("/proc/\(process)/task/\(thread)/status").contents())?.split(separator: "\n")
+      }
     }
-    #expect(names.contains("vnc"), "\(names)")
-    #expect(capabilities == ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"])
+    func names(_ threads: [[Substring]]) -> Set<String> {
+      Set(threads.map { $0[0].split(separator: "\t").last.map(String.init) ?? "" })
+    }
+    // Beside the one that serves there are one that connects, and one that waits for its end.
+    let all = try ([process.child.identifier] + process.children()).map { try threads($0) }
+    let server = try #require(all.first { names($0).isSuperset(of: ["vnc", "wayland"]) }, "\(all.map { names($0) })")
+    for lines in server {
+      #expect(lines.contains("Seccomp:\t2") && lines.contains("NoNewPrivs:\t1"), "\(lines)")
+      let capabilities = lines.filter { $0.hasPrefix("CapEff:") || $0.hasPrefix("CapBnd:") }
+      #expect(capabilities == ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"])
+    }
   }
 
   /// The keyboard is a companion: when the screen's frontend has gone, nobody waits for one that never came.

@@ -147,10 +147,11 @@ struct Picture: Equatable {
 extension Picture {
   /// What a frame shows; the byte that means nothing does not count.
   init(_ frame: Frame) {
+    // Once: each look at them copies them all.
+    let pixels = frame.pixels
     self.init(width: frame.width, height: frame.height) { x, y in
       let start = (y * frame.width + x) * 4
-      return UInt32(frame.pixels[start]) | UInt32(frame.pixels[start + 1]) << 8
-        | UInt32(frame.pixels[start + 2]) << 16
+      return UInt32(pixels[start]) | UInt32(pixels[start + 1]) << 8 | UInt32(pixels[start + 2]) << 16
     }
   }
 }

@@ -165,21 +165,11 @@ final class FakeCompositor {
   }
 
   func send(_ object: UInt32, _ opcode: UInt32, _ words: [UInt32] = []) throws {
-    try sendBytes([object, opcode | UInt32(8 + 4 * words.count) << 16] + words)
+    try sendBytes(WaylandWords.message(object, opcode, words))
   }
 
   func sendBytes(_ words: [UInt32]) throws {
-    try client?.socket.send(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) } })
-  }
-
-  static func words(_ text: String) -> [UInt32] {
-    var bytes = Array(text.utf8) + [0]
-    let count = bytes.count
-    while bytes.count % 4 != 0 { bytes.append(0) }
-    return [UInt32(count)]
-      + stride(from: 0, to: bytes.count, by: 4).map { start in
-        (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
-      }
+    try client?.socket.send(WaylandWords.bytes(words))
   }
 
   // MARK: Requests
@@ -252,7 +242,7 @@ final class FakeCompositor {
       try delete(request.words[0])
     case "wl_display.get_registry":
       for (index, global) in globals.enumerated() {
-        try send(request.words[0], 0, [UInt32(index + 1)] + Self.words(global.0) + [UInt32(global.1)])
+        try send(request.words[0], 0, [UInt32(index + 1)] + WaylandWords.text(global.0) + [UInt32(global.1)])
       }
     case "wl_registry.bind":
       let global = globals[Int(request.words[0]) - 1]

@@ -42,6 +42,8 @@ final class FakeQEMU: Sendable {
     var faults: [String] = []
     var answers = true
     var isReading = true
+    /// It reads no more.
+    var hasStopped = false
     /// Off for pictures that are too large for that.
     var looksAtPixels = true
     var features = DisplayProtocolFeatures([.edid, .dmabuf2])
@@ -90,17 +92,31 @@ final class FakeQEMU: Sendable {
   var messages: [Message] { state.withLock { $0.messages } }
   func forget() { state.withLock { $0.messages = [] } }
   func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
+  /// From now on messages wait in the socket.
+  func stopReading() -> Bool {
+    set { $0.isReading = false }
+    return eventually { state.withLock { $0.hasStopped } }
+  }
   func shown(_ scanout: Int) -> Picture? { state.withLock { $0.shown[scanout] } }
   func cursor(_ scanout: Int) -> [UInt8]? { state.withLock { $0.cursors[scanout] } }
   var isClosed: Bool { state.withLock { $0.isClosed } }
   var faults: [String] { state.withLock { $0.faults } }
+
+  /// Something has come that it has not read.
+  var hasInput: Bool { Poll.wait(for: [.input(own.file)], timeoutNanoseconds: 0)[0] }
 
   // MARK: Its main loop
 
   private func run() {
     do {
       while true {
-        while !state.withLock({ $0.isReading }) { usleep(1000) }
+        let isReading = state.withLock { state in
+          state.hasStopped = !state.isReading
+          return state.isReading
+        }
+        guard Poll.wait(for: isReading ? [.input(own.file)] : [], timeoutNanoseconds: 2_000_000).first == true else {
+          continue
+        }
         var none = ReceivedDescriptors()
         guard let head = try own.receive(12, descriptors: &none) else { break }
         let size = Int(try #require(head.load(UInt32.self, at: 8)))

@@ -143,6 +143,36 @@ struct FrontendDisplayTests {
     #expect(updates.count < 10 && sizes.isEmpty)
   }
 
+  /// Pixels go out from where the guest's transfers land: what is on its way stays one frame all the same.
+  @Test func aFrameThatIsBeingSentIsNotDrawnOver() throws {
+    // Twice what the socket holds.
+    let size = 700
+    let all = rectangle(0, 0, size, size)
+    var pictures = (0..<4).map { seed in Picture(width: size, height: size) { _, _ in UInt32(seed + 1) } }
+    let buffers = try bench.show(pictures[0], id: 1)
+    try expectShown(pictures[0])
+    for round in 1..<pictures.count {
+      #expect(qemu.stopReading())
+      qemu.forget()
+      #expect(try client.flush(1, all) == .okNoData)
+      #expect(eventually { qemu.hasInput })
+      buffers[0].segment.copy(pictures[round].bytes)
+      #expect(try client.transfer(1, all, stride: size * 4) == .okNoData)
+      try GraphicsTests.expectShown(bench.device, pictures[round])
+      qemu.set { $0.isReading = true }
+      #expect(eventually { updates.count == 1 })
+      try expectShown(pictures[round - 1])
+      #expect(try client.flush(1, all) == .okNoData)
+      try expectShown(pictures[round])
+    }
+    // A part that changes meanwhile comes with its own flush.
+    pictures[3][5, 600] = 7
+    buffers[0].segment.store(UInt32(7), at: 4 * (600 * size + 5))
+    #expect(try client.transfer(1, rectangle(5, 600, 1, 1), stride: size * 4) == .okNoData)
+    #expect(try client.flush(1, rectangle(5, 600, 1, 1)) == .okNoData)
+    try expectShown(pictures[3])
+  }
+
   @Test func aCursorIsShownMovedAndHidden() throws {
     let image = Picture.noise(width: 64, height: 64)
     _ = try bench.showBlob(image, id: 1)

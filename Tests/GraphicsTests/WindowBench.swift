@@ -26,13 +26,20 @@ final class WindowBench {
   var device: GraphicsDevice { bench.device }
 
   /// - Parameter compositor: where it listens, or will listen.
-  init(_ options: GraphicsOptions = GraphicsOptions(), compositor: String) throws {
+  convenience init(_ options: GraphicsOptions = GraphicsOptions(), compositor: String) throws {
+    try self.init(options) { () throws(Errno) in
+      try UnixSocket.connect(to: compositor, withinMilliseconds: 2000)
+    }
+  }
+
+  init(
+    _ options: GraphicsOptions = GraphicsOptions(), connect: @escaping @Sendable () throws(Errno) -> UnixSocket
+  ) throws {
     bench = try Bench(options)
     stop = try Event()
     let (heard, reports) = (heard, reports)
     let settings = WaylandSettings(
-      title: "a guest", scanouts: Array(0..<options.scanoutCount), input: { heard.add($0) },
-      connect: { () throws(Errno) in try UnixSocket.connect(to: compositor, withinMilliseconds: 2000) },
+      title: "a guest", scanouts: Array(0..<options.scanoutCount), input: { heard.add($0) }, connect: connect,
       report: { reports.add($0) })
     thread = try WindowBench.show(bench.device, settings, stop.file)
   }

@@ -7,6 +7,7 @@ import Frontend
 import GPUProtocol
 import Graphics
 import Linux
+import Support
 import Synchronization
 import Testing
 
@@ -126,22 +127,8 @@ struct CompositorFuzzer {
     + [(9, 0, 4), (9, 1, 2), (9, 2, 3), (9, 2, 3), (9, 3, 4), (9, 4, 3), (9, 5, 0), (9, 8, 2), (10, 0, 1)]
     + [(11, 0, 1), (11, 0, 1), (11, 0, 1), (12, 1, 0), (14, 0, 0), (15, 0, 0), (16, 0, 0), (17, 0, 1), (18, 0, 1)]
 
-  private static func bytes(_ words: [UInt32]) -> [UInt8] {
-    words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) } }
-  }
-
   private static func event(_ object: UInt32, _ opcode: UInt32, _ words: [UInt32]) -> [UInt8] {
-    bytes([object, opcode | UInt32(8 + 4 * words.count) << 16] + words)
-  }
-
-  private static func text(_ text: String) -> [UInt32] {
-    var bytes = Array(text.utf8) + [0]
-    let count = bytes.count
-    while bytes.count % 4 != 0 { bytes.append(0) }
-    return [UInt32(count)]
-      + stride(from: 0, to: bytes.count, by: 4).map { start in
-        (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
-      }
+    WaylandWords.bytes(WaylandWords.message(object, opcode, words))
   }
 
   /// What it offers, a seat that can do something, and the end of the list.
@@ -149,7 +136,7 @@ struct CompositorFuzzer {
     var bytes: [UInt8] = []
     for (index, name) in ["wl_compositor", "wl_shm", "xdg_wm_base", "wl_seat"].enumerated() where !dice.hits(60) {
       let version = dice.hits(4) ? UInt32(truncatingIfNeeded: dice.edge()) : 5
-      bytes += Self.event(2, 0, [UInt32(index)] + Self.text(name) + [version])
+      bytes += Self.event(2, 0, [UInt32(index)] + WaylandWords.text(name) + [version])
     }
     return bytes + Self.event(7, 0, [UInt32(dice.roll(4))]) + Self.event(3, 0, [0])
   }

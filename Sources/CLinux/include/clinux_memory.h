@@ -17,6 +17,10 @@ void *clinux_map_zeroes(size_t size, int *error);
 // where target and source lie badly to each other within their pages.
 void clinux_copy_wide(void *to, const void *from, size_t count);
 
+// Has the processor fetch what is at an address, and above all its translation, while it does something else: no
+// prefetcher of its own crosses from one page to another that lies elsewhere.
+static inline void clinux_prefetch(const void *address) { __builtin_prefetch(address); }
+
 // From now on a SIGBUS inside of [start, start + size) does not end the process: a page of zeroes takes the place of
 // the one that is gone, `*lost` becomes 1 and the eventfd `event` is signalled. `page` is the size of the mapping's
 // pages. `lost` and `event` must stay valid until the range is given up. Returns the number to give it up with.

@@ -66,6 +66,8 @@ final class Viewer {
 
   init(_ socket: consuming UnixSocket, _ screen: Screen, door: Int, _ settings: VNCSettings) throws(Errno) {
     try socket.file.setNonBlocking(true)
+    // What is encoded in one go finds room, and the next is encoded while the viewer takes it.
+    socket.askForRoom(byteCount: Int32(RectangleEncoder.preferredPixels * 4))
     self.socket = socket
     self.screen = screen
     self.door = door

@@ -29,8 +29,8 @@ final class WaylandConnection {
 
   private let socket: UnixSocket
   private var outgoing: [UInt8] = []
-  /// Descriptors that go with what is outgoing, in order.
-  private var files: [SharedDescriptor] = []
+  /// Descriptors that go with what is outgoing, in order, and where in it their requests end.
+  private var files: [(file: SharedDescriptor, end: Int)] = []
   private var incoming: [UInt8] = []
   private var objects = [WaylandObject.display: Entry(interface: .display)]
   private var freeNumbers: [UInt32] = []
@@ -80,7 +80,7 @@ final class WaylandConnection {
 
   func send(_ request: WaylandRequest, file: SharedDescriptor? = nil) {
     outgoing += request.bytes
-    if let file { files.append(file) }
+    if let file { files.append((file, outgoing.count)) }
   }
 
   /// Sends what the socket takes.
@@ -88,8 +88,10 @@ final class WaylandConnection {
     var sent = 0
     do throws(Errno) {
       while sent < outgoing.count {
-        let batch = Array(files.prefix(WaylandConnection.mostFiles))
-        sent += try socket.sendOnce(outgoing, from: sent, files: batch.map { $0.file })
+        let batch = files.prefix(WaylandConnection.mostFiles)
+        // A request never comes before its descriptor; one that comes early waits with the compositor.
+        let end = files.count > batch.count ? batch.last?.end ?? sent : outgoing.count
+        sent += try socket.sendOnce(Array(outgoing[sent..<end]), from: 0, files: batch.map { $0.file.file })
         files.removeFirst(batch.count)
       }
     } catch .tryAgain {
@@ -98,6 +100,7 @@ final class WaylandConnection {
       throw WaylandEnd(reason: "is gone (\(error.message))")
     }
     outgoing.removeFirst(sent)
+    for index in files.indices { files[index].end -= sent }
     if outgoing.count > WaylandConnection.mostOutgoing { throw WaylandEnd(reason: "does not read what it is sent") }
     if nextNumber > WaylandConnection.mostNumbers { throw WaylandEnd(reason: "never lets go of objects") }
   }

@@ -60,9 +60,12 @@ public struct WaylandDisplay: ~Copyable {
     var isFailureTold = false
     while true {
       var reason = "cannot be reached"
-      let start = Clock.monotonic
+      var start: Int64?
       do {
-        let session = try WaylandSession(try settings.connect(), device, settings)
+        let socket = try settings.connect()
+        // Not earlier: to find out that nobody takes the connection may take long as well.
+        start = Clock.monotonic
+        let session = try WaylandSession(socket, device, settings)
         defer { session.leave() }
         try serve(session)
         break
@@ -73,7 +76,7 @@ public struct WaylandDisplay: ~Copyable {
       } catch {
         preconditionFailure("nothing else is thrown")
       }
-      if Clock.monotonic - start > WaylandDisplay.goodNanoseconds {
+      if let start, Clock.monotonic - start > WaylandDisplay.goodNanoseconds {
         pause = WaylandDisplay.firstPauseNanoseconds
         isFailureTold = false
       }

@@ -55,7 +55,7 @@ final class WaylandSession {
     // Asked once: what one window adds must not make the others wait.
     let isFlushed = connection.isFlushed
     for window in windows {
-      window.applySizeWish(now)
+      window.passTime(now)
       if isFlushed || window.surface == 0 { window.present() }
     }
     if isFlushed { seat?.present(globals) }

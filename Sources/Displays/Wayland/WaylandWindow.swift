@@ -25,6 +25,8 @@ final class WaylandWindow {
   private static let nothing = Rectangle(x: 0, y: 0, width: 0, height: 0)
   /// The guest is told no more often of another size: each is an interrupt and a mode set.
   static let sizeWishNanoseconds: Int64 = 100_000_000
+  /// Memory for buffers that there was none for is asked for again.
+  private static let retryNanoseconds: Int64 = 500_000_000
 
   let scanout: Int
   let title: String
@@ -40,9 +42,12 @@ final class WaylandWindow {
   /// Asked for the next frame and not answered yet; 0 for none.
   private var frameCallback: UInt32 = 0
   private var pool: PixelPool?
+  /// When another try to make one is worth it; nil for now.
+  private var nextTry: Int64?
 
-  /// What the guest shows; nil while the scanout is off, and the window black.
-  private var source: PixelSource?
+  /// False while the scanout is off, and the window black. Where its pixels are is looked up when they are copied: to
+  /// keep that would keep guest memory mapped which the frontend has long taken back.
+  private var isShown = false
   /// Size of the last picture.
   private var pictureSize = (width: 0, height: 0)
   /// Size of the picture that the buffers were drawn for.
@@ -77,8 +82,9 @@ final class WaylandWindow {
 
   /// Catches up with the guest, of which a part of the picture has changed.
   func look(_ part: Rectangle) {
-    let wasShown = source != nil
-    source = device.source(of: scanout)
+    let wasShown = isShown
+    let source = device.source(of: scanout)
+    isShown = source != nil
     guard let source else {
       if wasShown { markAll() }
       isDismissed = false
@@ -143,10 +149,12 @@ final class WaylandWindow {
     if hasSize, (coming.width, coming.height) != pictureSize { sizeWish = (coming.width, coming.height) }
   }
 
-  /// When a wish for a size is due.
-  var deadline: Int64? { sizeWish == nil ? nil : nextSizeWish }
+  /// When something is due: a wish for a size, or another try to make buffers.
+  var deadline: Int64? { [sizeWish == nil ? nil : nextSizeWish, nextTry].compactMap { $0 }.min() }
 
-  func applySizeWish(_ now: Int64) {
+  /// Does what is due.
+  func passTime(_ now: Int64) {
+    if let nextTry, now >= nextTry { self.nextTry = nil }
     guard let wish = sizeWish, now >= nextSizeWish else { return }
     sizeWish = nil
     nextSizeWish = now + WaylandWindow.sizeWishNanoseconds
@@ -178,7 +186,7 @@ final class WaylandWindow {
     (surface, windowSurface, toplevel, decoration, frameCallback) = (0, 0, 0, 0, 0)
     pool?.destroy()
     pool = nil
-    (serial, isConfigured, fixedSize, sizeWish) = (nil, false, nil, nil)
+    (serial, isConfigured, fixedSize, sizeWish, nextTry) = (nil, false, nil, nil, nil)
   }
 
   private func open() {
@@ -207,7 +215,7 @@ extension WaylandWindow {
   /// before is with the compositor, so that one which does not read costs nothing.
   func present() {
     if surface == 0 {
-      if source != nil, !isDismissed { open() }
+      if isShown, !isDismissed { open() }
       return
     }
     guard isConfigured else { return }
@@ -221,8 +229,12 @@ extension WaylandWindow {
 
   /// Attaches a buffer with what has changed; false if nothing has, or if the compositor has all buffers.
   private func paint() -> Bool {
-    guard let pool = currentPool(), !damage.isEmpty, let buffer = pool.take() else { return false }
-    draw(into: buffer, pool)
+    let source = device.source(of: scanout)
+    // Turned on or off or resized just now: the news of that is on its way.
+    guard (source != nil) == isShown, source.map({ ($0.width, $0.height) == pictureSize }) ?? true,
+      let pool = currentPool(), !damage.isEmpty, let buffer = pool.take()
+    else { return false }
+    draw(source, into: buffer, pool)
     connection.send(.attach(surface, buffer: buffer.object))
     connection.send(
       .damage(surface, x: damage.x, y: damage.y, width: damage.width, height: damage.height))
@@ -247,10 +259,14 @@ extension WaylandWindow {
     }
     // While the guest has not flushed a picture of a new size, the old one stays.
     if pool != nil, damage.isEmpty { return nil }
+    if nextTry != nil { return nil }
     guard
       let made = try? PixelPool(
         connection, shm: globals.shm, width: size.width, height: size.height, format: WaylandFormat.xrgb8888)
-    else { return nil }
+    else {
+      nextTry = Clock.monotonic + WaylandWindow.retryNanoseconds
+      return nil
+    }
     pool?.destroy()
     pool = made
     drawnSize = pictureSize
@@ -258,7 +274,7 @@ extension WaylandWindow {
     return made
   }
 
-  private func draw(into buffer: PixelPool.Buffer, _ pool: PixelPool) {
+  private func draw(_ source: PixelSource?, into buffer: PixelPool.Buffer, _ pool: PixelPool) {
     let picture = Rectangle(x: origin.x, y: origin.y, width: pictureSize.width, height: pictureSize.height)
     let isCovered = source != nil && picture.intersection(pool.whole) == pool.whole
     // What surrounds a picture changes with all of it.

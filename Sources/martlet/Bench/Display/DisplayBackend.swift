@@ -26,16 +26,11 @@ struct DisplayStarter {
     }
   }
 
-  func all(_ mode: DisplayMode, _ settings: DisplaySettings) throws(HumanError) -> [any Contestant] {
+  func all(_ mode: DisplayMode, pollNanoseconds: Int64) throws(HumanError) -> [any Contestant] {
     try specs.contestants { (spec, number) throws(HumanError) in
       try start(spec, number: number)
     } session: { (backend, _) throws(HumanError) in
-      try DisplaySession(backend, mode, settings)
+      try DisplaySession(backend, mode, pollNanoseconds: pollNanoseconds)
     }
   }
-}
-
-/// What all sessions of a run have in common.
-struct DisplaySettings {
-  var pollNanoseconds: Int64
 }

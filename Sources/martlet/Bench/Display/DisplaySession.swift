@@ -32,12 +32,12 @@ final class DisplaySession: DrivenSession, Contestant {
   /// Two framebuffers of the largest size, and a little more.
   private static let memoryByteCount = 2 * 3840 * 2160 * PictureWork.bytesPerPixel + (8 << 20)
 
-  init(_ backend: RunningBackend, _ wanted: DisplayMode, _ settings: DisplaySettings) throws(HumanError) {
+  init(_ backend: RunningBackend, _ wanted: DisplayMode, pollNanoseconds: Int64) throws(HumanError) {
     self.backend = backend
     let isMartlet = DisplayStarter.isMartlet(backend.spec)
     mode = isMartlet ? wanted : .qemu
     isElsewhere = mode != wanted
-    pollNanoseconds = settings.pollNanoseconds
+    self.pollNanoseconds = pollNanoseconds
     let eye: FrontendEye?
     do throws(Errno) {
       eye = mode == .qemu ? try FrontendEye() : nil
@@ -51,10 +51,12 @@ final class DisplaySession: DrivenSession, Contestant {
     (connection, client, lane, cursor) = try backend.setUp { (peer) throws(HumanError) in
       try Self.attach(peer, mode, eye)
     }
-    if mode == .vnc {
+    if mode.hasViewer {
       let path = DisplayStarter.viewerSocket(backend.socketPath)
       let viewer: ViewerEye
-      do throws(Errno) { viewer = try ViewerEye(path, timeoutSeconds: Self.timeoutSeconds) } catch {
+      do throws(Errno) {
+        viewer = try ViewerEye(path, isCompressed: mode.compresses, timeoutSeconds: Self.timeoutSeconds)
+      } catch {
         connection.close()
         throw .failure("\(backend.spec.name) does not let a viewer in (\(error.message))\(backend.lastWords)")
       }

@@ -35,10 +35,17 @@ enum DisplayMode: String, CaseIterable {
   case plain
   /// The plain dialect without blobs.
   case plain2d = "plain-2d"
+  /// As `plain`, with screenshots as PNG of a screen that is not empty.
+  case png
   /// The plain dialect, with a VNC viewer that takes raw pixels as fast as they come.
   case vnc
+  /// As `vnc`, with a viewer that wants them compressed, of a screen that is not empty.
+  case zrle
 
-  var usesBlobs: Bool { self == .plain || self == .vnc }
+  var usesBlobs: Bool { self != .qemu && self != .plain2d }
+  var hasViewer: Bool { self == .vnc || self == .zrle }
+  /// How long a frame takes depends on what it shows.
+  var compresses: Bool { self == .png || self == .zrle }
 
   static let names = allCases.map { $0.rawValue }.joined(separator: ", ")
 }
@@ -77,13 +84,19 @@ enum DisplayWorks {
     // 1.5 times as long as the loop.
     case (.gather, _): return Goals(reference: 0.67)
     // A frame at 60 Hz.
-    case (.seen(side: nil), .plain), (.seen(side: nil), .vnc): return isSmaller ? Goals(latency: 16_600) : Goals()
+    case (.seen(side: nil), .plain), (.seen(side: nil), .png), (.seen(side: nil), .vnc), (.seen(side: nil), .zrle):
+      return isSmaller ? Goals(latency: 16_600) : Goals()
     default: return Goals()
     }
   }
 
   static func belongs(_ work: Work, to mode: BenchMode) -> Bool {
     guard case .picture(let picture) = work.kind, let way = DisplayMode(rawValue: mode.name) else { return false }
+    // What compressing costs is seen in one row of each.
+    if way.compresses {
+      if case .seen(side: nil) = picture.task { return picture.height == 1080 }
+      return false
+    }
     return switch picture.task {
     case .flip: true
     case .damage: way != .plain2d

@@ -53,6 +53,24 @@ final class Framebuffer {
     pages[offset / Self.pageByteCount].segment.store(colour, at: offset % Self.pageByteCount)
   }
 
+  /// Paints a page of something like text, light, with windows' edges: what compresses neither to nothing nor badly.
+  func paintText() {
+    var dice = Dice(UInt64(resource) + 100)
+    for y in 0..<picture.height {
+      let isLetter = y % 18 < 12
+      var x = 0
+      while x < picture.width {
+        // Cells of 8 pixels; every sixth one is a blank, and every third part of the page a margin.
+        let isBlank = !isLetter || x % 640 > 420 || dice.below(6) == 0
+        for column in x..<min(x + 8, picture.width) {
+          let isInk = !isBlank && dice.below(3) == 0
+          paint(isInk ? UInt32(dice.below(4)) * 0x3c_3c3c : 0xf6_f6f6, x: column, y: y)
+        }
+        x += 8
+      }
+    }
+  }
+
   /// Gives it back to device and guest.
   func remove() throws(FrontendError) {
     try client.unreference(resource)

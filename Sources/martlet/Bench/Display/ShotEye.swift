@@ -38,6 +38,17 @@ final class ShotEye {
     return pixel.reduce(0) { $0 << 8 | UInt32($1) }
   }
 
+  /// Takes a compressed one; true if it is a picture of that size from its signature to its end (ISO/IEC 15948).
+  func isWholePNG(_ picture: PictureWork) throws(Errno) -> Bool {
+    let shot = try ask("screenshot 0 png")
+    let head: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+    let end: [UInt8] = Array("IEND".utf8) + [0xae, 0x42, 0x60, 0x82]
+    return shot.count > 100 && shot.prefix(head.count).bytes() == head
+      && shot.dropFirst(shot.count - end.count).bytes() == end
+      && UInt32(bigEndian: shot.load(UInt32.self, at: 16) ?? 0) == UInt32(picture.width)
+      && UInt32(bigEndian: shot.load(UInt32.self, at: 20) ?? 0) == UInt32(picture.height)
+  }
+
   /// Bytes that the daemon has copied between the guest's memory, its own pictures and its displays.
   func copiedByteCount() throws(Errno) -> Int64? {
     let answer = String(decoding: try ask("counters json").bytes(), as: UTF8.self)

@@ -16,6 +16,8 @@ final class Sight: Sendable {
     var y = 0
     /// What it was last.
     var stamp: UInt32 = 0
+    /// It has come, compressed.
+    var isCovered = false
     var isEnded = false
     var trouble: String?
   }
@@ -37,15 +39,15 @@ final class Sight: Sendable {
 
   /// From now on that pixel is looked at.
   func watch(x: Int, y: Int) {
-    state.withLock { ($0.x, $0.y, $0.stamp) = (x, y, .max) }
+    state.withLock { ($0.x, $0.y, $0.stamp, $0.isCovered) = (x, y, .max, false) }
   }
 
   /// Waits until the pixel is this; false when the time is up or nobody looks any more.
   func wait(for stamp: UInt32, timeoutNanoseconds: Int64) -> Bool {
     let deadline = Clock.monotonic + timeoutNanoseconds
     while true {
-      let (seen, isEnded) = state.withLock { ($0.stamp, $0.isEnded) }
-      if seen == stamp { return true }
+      let (isSeen, isEnded) = state.withLock { ($0.stamp == stamp || $0.isCovered, $0.isEnded) }
+      if isSeen { return true }
       let left = deadline - Clock.monotonic
       guard left > 0, !isEnded else { return false }
       _ = Poll.wait(event.file, nil, timeoutNanoseconds: left)
@@ -70,11 +72,15 @@ final class Sight: Sendable {
   /// Where to look.
   var place: (x: Int, y: Int) { state.withLock { ($0.x, $0.y) } }
 
-  /// A frame is there; `stamp` is the pixel if it was in it.
-  func arrived(_ stamp: UInt32?) {
+  /// A frame is there; `stamp` is the pixel if it was in it. Of one that is compressed all that is known is where it
+  /// is: to look inside would take longer than what is measured.
+  func arrived(_ stamp: UInt32?, isCovered: Bool = false) {
     frames.add(1, ordering: .relaxed)
-    guard let stamp else { return }
-    state.withLock { $0.stamp = stamp & Sight.colours }
+    guard stamp != nil || isCovered else { return }
+    state.withLock { state in
+      if let stamp { state.stamp = stamp & Sight.colours }
+      if isCovered { state.isCovered = true }
+    }
     event.signal()
   }
 

@@ -1,7 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A VNC viewer (RFC 6143) that takes raw pixels as they are and asks for the next update when it has one.
+// A VNC viewer (RFC 6143) that takes raw pixels as they are, or compressed ones (ZRLE, 7.7.6) without a look inside,
+// and asks for the next update when it has one.
 
 internal import Linux
 internal import Wire
@@ -12,15 +13,16 @@ final class ViewerEye {
 
   private static let mostBytes = 64 << 20
   private static let rawEncoding: Int32 = 0
+  private static let compressedEncoding: Int32 = 16
   private static let sizeEncoding: Int32 = -223
 
   /// Connects, says what it wants and begins to look.
-  init(_ path: String, timeoutSeconds: Int) throws(Errno) {
+  init(_ path: String, isCompressed: Bool, timeoutSeconds: Int) throws(Errno) {
     sight = try Sight()
     let socket = try UnixSocket.connect(to: path, withinMilliseconds: Int64(timeoutSeconds) * 1000)
     reader = SightReader(socket)
     let memory = try AnonymousMemory(byteCount: Self.mostBytes)
-    let size = try Self.enter(reader, memory.segment)
+    let size = try Self.enter(reader, memory.segment, isCompressed ? Self.compressedEncoding : Self.rawEncoding)
     try Self.start(reader, memory, size, sight)
   }
 
@@ -39,7 +41,9 @@ final class ViewerEye {
   }
 
   /// Version, security, initialization (7.1 to 7.3), the encodings, and the first request.
-  private static func enter(_ reader: SightReader, _ memory: Segment) throws(Errno) -> Size {
+  private static func enter(
+    _ reader: SightReader, _ memory: Segment, _ encoding: Int32
+  ) throws(Errno) -> Size {
     let version = Array("RFB 003.008\n".utf8)
     try reader.fill(memory.prefix(version.count))
     try reader.send(version)
@@ -56,7 +60,7 @@ final class ViewerEye {
     let size = Size(width: big16(memory, at: 0), height: big16(memory, at: 2))
     try reader.fill(memory.prefix(big32(memory, at: 20)))
     // SetEncodings (7.5.2).
-    let encodings = [rawEncoding, sizeEncoding]
+    let encodings = [encoding, sizeEncoding]
     let words = encodings.flatMap { encoding in
       (0..<4).map { UInt8(truncatingIfNeeded: encoding >> Int32(24 - 8 * $0)) }
     }
@@ -81,10 +85,15 @@ final class ViewerEye {
         try reader.fill(memory.prefix(4))
         guard memory.load(UInt8.self) == 0 else { return sight.end("the viewer got what is no picture") }
         var stamp: UInt32?
+        var isCovered = false
         for _ in 0..<big16(memory, at: 2) {
-          if let pixel = try take(reader, memory, &size, sight.place) { stamp = pixel }
+          switch try take(reader, memory, &size, sight.place) {
+          case .pixel(let pixel): stamp = pixel
+          case .somewhere: isCovered = true
+          case .elsewhere: break
+          }
         }
-        sight.arrived(stamp)
+        sight.arrived(stamp, isCovered: isCovered)
         try ask(reader, size)
       }
     } catch {
@@ -92,23 +101,37 @@ final class ViewerEye {
     }
   }
 
-  /// Takes a rectangle in; the pixel at `place` if it is inside.
+  /// Where the place is that is looked at.
+  private enum Found {
+    case pixel(UInt32)
+    /// In a rectangle that is compressed.
+    case somewhere
+    case elsewhere
+  }
+
+  /// Takes a rectangle in.
   private static func take(
     _ reader: SightReader, _ memory: Segment, _ size: inout Size, _ place: (x: Int, y: Int)
-  ) throws(Errno) -> UInt32? {
+  ) throws(Errno) -> Found {
     try reader.fill(memory.prefix(12))
     let (left, top) = (big16(memory, at: 0), big16(memory, at: 2))
     let (width, height) = (big16(memory, at: 4), big16(memory, at: 6))
-    if Int32(truncatingIfNeeded: big32(memory, at: 8)) == sizeEncoding {
+    let encoding = Int32(truncatingIfNeeded: big32(memory, at: 8))
+    if encoding == sizeEncoding {
       size = Size(width: width, height: height)
-      return nil
+      return .elsewhere
     }
-    let byteCount = width * height * PictureWork.bytesPerPixel
+    var byteCount = width * height * PictureWork.bytesPerPixel
+    if encoding == compressedEncoding {
+      try reader.fill(memory.prefix(4))
+      byteCount = big32(memory, at: 0)
+    }
     guard byteCount <= memory.count else { throw .connectionReset }
     try reader.fill(memory.prefix(byteCount))
     let (x, y) = (place.x - left, place.y - top)
-    guard x >= 0, y >= 0, x < width, y < height else { return nil }
-    return memory.load(UInt32.self, at: (y * width + x) * PictureWork.bytesPerPixel)
+    guard x >= 0, y >= 0, x < width, y < height else { return .elsewhere }
+    if encoding == compressedEncoding { return .somewhere }
+    return memory.load(UInt32.self, at: (y * width + x) * PictureWork.bytesPerPixel).map { .pixel($0) } ?? .elsewhere
   }
 
   private static func big16(_ memory: Segment, at offset: Int) -> Int {
