@@ -143,6 +143,10 @@ public final class BlockDevice: Device {
     volume.adopt(word)
   }
 
+  public func forgetMemory(at index: Int) {
+    lanes[index].core.forgetMemory()
+  }
+
   public func frontendLeft() {
     for lane in lanes { lane.core.forgetMemory() }
     volume.frontendLeft()

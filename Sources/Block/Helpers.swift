@@ -29,11 +29,19 @@ final class Helpers: Sendable {
     var threads = 0
     var idle = 0
     var ending = false
+    /// The fewest that were idle at once since `countedSince`: so many were not needed.
+    var leastIdle = 0
+    var countedSince: Int64 = 0
+    /// Helpers that may still leave because they were not needed.
+    var surplus = 0
   }
 
   private let volume: Volume
   private let most: Int
   private let state = Monitor(State())
+
+  /// Whoever was not needed for so long ends.
+  private static let patienceNanoseconds: Int64 = 5_000_000_000
 
   /// - Parameter most: threads at most.
   init(_ volume: Volume, most: Int) {
@@ -92,20 +100,39 @@ final class Helpers: Sendable {
     }
   }
 
-  /// Waits for a job; nil when it is time to end.
+  /// Waits for a job; nil when it is time to end. Whoever ends says so under the lock under which it has found no job:
+  /// the next job then finds one thread less, and starts one if it needs to.
   private static func next(_ state: Monitor<State>) -> Work? {
     var isIdle = false
-    let work: Work?? = state.wait { state in
-      let work = take(&state)
-      if work == nil, !state.ending {
-        if !isIdle { state.idle += 1 }
-        isIdle = true
-        return nil
+    while true {
+      let found: Work?? = state.wait(nanoseconds: patienceNanoseconds) { state in
+        let work = take(&state)
+        if work == nil {
+          if !isIdle { state.idle += 1 }
+          isIdle = true
+          guard state.ending || isSurplus(&state) else { return nil }
+          state.threads -= 1
+        }
+        if isIdle { state.idle -= 1 }
+        state.leastIdle = min(state.leastIdle, state.idle)
+        return .some(work)
       }
-      if isIdle { state.idle -= 1 }
-      return .some(work)
+      if let found { return found }
     }
-    return work ?? nil
+  }
+
+  /// Whether a helper without a job may leave. Those that wait take turns, so each has a job now and then however many
+  /// there are too many: what counts is how many were idle at every moment for a while.
+  private static func isSurplus(_ state: inout State) -> Bool {
+    let now = Clock.monotonic
+    if now - state.countedSince >= patienceNanoseconds {
+      state.surplus = state.leastIdle
+      state.leastIdle = state.idle
+      state.countedSince = now
+    }
+    guard state.surplus > 0 else { return false }
+    state.surplus -= 1
+    return true
   }
 
   private static func take(_ state: inout State) -> Work? {

@@ -16,6 +16,8 @@ internal import Wire
 extension LaneCore {
   /// The longest that a lane whose slots are all taken waits before the control thread is listened to.
   private static let roomNanoseconds: Int64 = 10_000_000
+  /// A volume that stands still for so long looks broken, and a person should read why it is not.
+  private static let reportedDebtNanoseconds: Int64 = 2_000_000_000
 
   /// Asks the limits about the request in `spare`; true if it has to wait, and then it stands in the line.
   /// - Parameter byteCount: what it moves; 0 for one that moves no data, which may pass those that do.
@@ -66,11 +68,14 @@ extension LaneCore {
   /// Begins everything: the ring is about to stop, and whoever stops it waits. Until the last of it would have been due
   /// nothing more is taken, or a guest that resets its device again and again would get a queue full each time.
   mutating func beginHeld(_ queue: inout Virtqueue) {
+    let count = held.count
     while let index = held.takeFirst() {
       limiter?.owe(untilNanoseconds: slots[index].dueAt)
       begin(index, &queue)
     }
     isPaying = false
+    guard count > 0, let debt = limiter?.debt(atNanoseconds: Clock.monotonic) else { return }
+    if debt >= LaneCore.reportedDebtNanoseconds { volume.reportDebt(debt, count) }
   }
 
   private mutating func begin(_ index: Int, _ queue: inout Virtqueue) {

@@ -23,7 +23,7 @@ extension LaneCore {
     registered = memory
   }
 
-  /// The frontend has left; the queue does not run.
+  /// The frontend has left, or has taken memory away; the queue does not run, and nothing is in flight.
   mutating func forgetMemory() {
     if registered == nil { return }
     try? ring?.register([])

@@ -92,6 +92,7 @@ extension LaneCore {
     if let limiter, holdsBack(work, byteCount: byteCount, by: limiter) { return }
     if isDoneAtOnce(isWrite: isWrite) { return transferAtOnce(work, &queue) }
     if !hasRing, !isWrite, !image.isDirect, readCached(work) { return accept(.read, byteCount: byteCount, &queue) }
+    if isAlone(work, &queue) { return transferAlone(work, &queue) }
     let index = putInFlight(work)
     if hasRing { beginTransfer(index, &queue) } else { beginHelper(index) }
   }
@@ -103,7 +104,7 @@ extension LaneCore {
     image.isInMemory || (isWrite && !image.isDirect && !volume.writesThrough)
   }
 
-  private mutating func transferAtOnce(_ work: Work, _ queue: inout Virtqueue) {
+  mutating func transferAtOnce(_ work: Work, _ queue: inout Virtqueue) {
     if let error = doPlainly(work, work.isWrite ? spare.readable : spare.writable) {
       volume.report(work.type.nameInReports, error)
       return refuse(work.type, .ioError, &queue)

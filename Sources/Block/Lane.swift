@@ -94,6 +94,7 @@ struct LaneCore: ~Copyable {
   /// Of the memory that the queue's chains lie in.
   var health: MemoryHealth?
   var polls = StandingPolls()
+  var loneliness = Loneliness()
   /// What the ring has registered of the guest's memory lies in this.
   var registered: GuestMemory?
 

@@ -30,6 +30,8 @@ final class Volume: Sendable {
   private let choseThrough = Atomic<Bool>(false)
   /// That was under a frontend that has left.
   private let choiceIsOld = Atomic<Bool>(false)
+  /// Nobody has said yet whether a driver has chosen: a frontend may come back to this process from an earlier one.
+  private let choiceIsUnknown = Atomic<Bool>(true)
   /// Where the choice is kept for a later process.
   private let word = Mutex<LastingWord?>(nil)
   private let accepted = Mutex<VirtioFeatures>([])
@@ -100,6 +102,14 @@ final class Volume: Sendable {
     report("\(what) of the image '\(image.path)' failed: \(error.message)")
   }
 
+  /// The limits' price for what was begun too early (Lane+Limits.swift).
+  func reportDebt(_ nanoseconds: Int64, _ count: Int) {
+    guard reports.admit() else { return }
+    report(
+      "the image '\(image.path)' is not served for \(nanoseconds / 1_000_000_000) s: a queue was stopped with \(count) "
+        + "requests that --iops or --bandwidth held back, and they were done ahead of their time")
+  }
+
   func reportUnpinned(_ error: Errno) {
     guard reports.admit() else { return }
     report(
@@ -160,8 +170,20 @@ final class Volume: Sendable {
   func accept(_ features: VirtioFeatures) {
     // Its queues run next, and nobody has asked for the configuration: it is the driver that chose.
     choiceIsOld.store(false, ordering: .relaxed)
+    if choiceIsUnknown.exchange(false, ordering: .relaxed) { assumeChoice(features) }
     accepted.withLock { $0 = features }
     throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
+  }
+
+  /// A frontend that starts its queues without having asked a new process anything comes back with a driver that runs,
+  /// and has no area for requests in flight to tell what that chose. If it could choose, it counts on what it chose.
+  private func assumeChoice(_ features: VirtioFeatures) {
+    guard options.cache == .writeback, features.contains(.device(BlockFeatureBit.configWCE)) else { return }
+    choseThrough.store(true, ordering: .relaxed)
+    keepChoice()
+    report(
+      "the frontend of the image '\(image.path)' has come back to a new daemon, which cannot know how its guest wants "
+        + "writes to be done: they are safe when they are answered, until the guest chooses anew or is started anew")
   }
 
   private func initiallyWritesThrough(_ features: VirtioFeatures) -> Bool {
@@ -178,6 +200,7 @@ final class Volume: Sendable {
   /// reboot what the one before it chose (`blkcfg` in its hw/block/vhost-user-blk.c).
   func setWriteBack(_ writesBack: Bool) -> Bool {
     guard accepted.withLock({ $0.contains(.device(BlockFeatureBit.configWCE)) }) else { return false }
+    choiceIsUnknown.store(false, ordering: .relaxed)
     choseThrough.store(!writesBack, ordering: .relaxed)
     keepChoice()
     throughNow.store(!writesBack, ordering: .sequentiallyConsistent)
@@ -201,6 +224,8 @@ final class Volume: Sendable {
   /// A frontend that comes back to a new process brings its driver's choice along.
   func adopt(_ newWord: LastingWord?) {
     word.withLock { $0 = newWord }
+    // Also of memory in which nothing was written yet: the frontend has just got it, so no driver ran before.
+    if newWord != nil { choiceIsUnknown.store(false, ordering: .relaxed) }
     guard let kept = newWord?.value else { return keepChoice() }
     choiceIsOld.store(false, ordering: .relaxed)
     choseThrough.store(kept == Volume.throughWord, ordering: .relaxed)
@@ -225,6 +250,7 @@ final class Volume: Sendable {
   /// Somebody asks for the configuration. Who asks before any queue runs has told no driver anything yet; a frontend
   /// that comes back does not ask, and its driver counts on what it chose.
   func isAskedForConfiguration() {
+    choiceIsUnknown.store(false, ordering: .relaxed)
     guard choiceIsOld.exchange(false, ordering: .relaxed) else { return }
     choseThrough.store(false, ordering: .relaxed)
     throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)

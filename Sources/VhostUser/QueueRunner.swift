@@ -47,6 +47,14 @@ struct QueuePlan: Sendable {
 
   private var isPacked: Bool { features.contains(.ringPacked) }
 
+  /// For who keeps the plan longer than the queue keeps its first memory.
+  var withoutMemory: QueuePlan {
+    guard let nothing = GuestMemory([]) else { preconditionFailure("an empty table has no overlap") }
+    var plan = self
+    plan.memory = nothing
+    return plan
+  }
+
   /// Somebody may have answered something through the ring before. The index alone does not tell, because it wraps.
   var mayHaveServed: Bool {
     if inflight != nil { return true }
@@ -93,7 +101,8 @@ final class QueueRunner: Sendable {
   private let control: Event
   /// What the control thread wants: see `Wish`. One load per batch.
   private let wishes = Atomic<UInt8>(0)
-  private let newMemory = Mutex<GuestMemory?>(nil)
+  /// What the queue is to run on next; the thread alone has what it runs on, so that it can let go of it.
+  private let newMemory: Mutex<GuestMemory?>
   // Written by the thread before it ends, read after it was joined.
   private let finalBase: Atomic<UInt32>
   private let fault = Atomic<Bool>(false)
@@ -118,7 +127,8 @@ final class QueueRunner: Sendable {
     _ plan: QueuePlan, device: any Device, host: any DeviceHost, counters: QueueCounters,
     onTakeOver: @escaping @Sendable (Int) -> Void, onFault: @escaping @Sendable (GuestFault) -> Void
   ) throws(Errno) {
-    self.plan = plan
+    newMemory = Mutex(plan.memory)
+    self.plan = plan.withoutMemory
     self.device = device
     self.host = host
     self.counters = counters
@@ -163,6 +173,7 @@ final class QueueRunner: Sendable {
 
   private func run() {
     var plan = plan
+    if let memory = takeMemory() { plan.memory = memory }
     // Whoever served the ring before may have gone between showing its last chains and calling, or have called a
     // frontend that no longer listened. For the driver a call too many is nothing, and one too few the end.
     if plan.mayHaveServed { plan.notifier.call() }

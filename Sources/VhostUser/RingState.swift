@@ -59,8 +59,10 @@ final class RingState {
     self.runner = runner
   }
 
-  /// The ring goes on with another memory table; does not wait for it.
+  /// The ring goes on with another memory table; does not wait for it. One that the driver's fault has ended runs no
+  /// more, and lets go of its memory.
   func adopt(_ memory: GuestMemory) {
+    if let runner, runner.outcome.faulted { return stop() }
     runner?.adopt(memory)
   }
 

@@ -7,6 +7,7 @@
 
 internal import Linux
 internal import VhostUserProtocol
+internal import Virtio
 internal import Wire
 
 extension Session {
@@ -32,7 +33,7 @@ extension Session {
     }
     stopRings()
     memory = next
-    return resumeRings()
+    return resumeWithMemory()
   }
 
   func getMaximumMemorySlots(_ message: borrowing Message) throws(StreamLost) -> Outcome {
@@ -67,6 +68,14 @@ extension Session {
   private func handOver(_ next: MemoryTable) -> Outcome {
     memory = next
     for ring in rings { ring.adopt(next.snapshot) }
-    return resumeRings()
+    return resumeWithMemory()
+  }
+
+  /// Starts what can run now. Rings that do not run keep nothing of the memory that was: some frontends leave a ring
+  /// stopped for as long as they live.
+  private func resumeWithMemory() -> Outcome {
+    let outcome = resumeRings()
+    for ring in rings where !ring.isRunning { device.forgetMemory(at: ring.index) }
+    return outcome
   }
 }

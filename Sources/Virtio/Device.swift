@@ -101,6 +101,9 @@ public protocol Device: AnyObject, Sendable {
   /// A number that the frontend keeps together with the requests in flight, for this device or the one that a later
   /// process serves in its place; nil where there is no such place. From the control thread, when no queue runs.
   func adoptWord(_ word: LastingWord?)
+  /// The frontend has changed its memory while this queue did not run: what the device keeps of that on which the queue
+  /// ran last goes. From the control thread.
+  func forgetMemory(at index: Int)
   /// The connection has ended: what the frontend handed over goes with it. `reset` follows. No queue is running.
   func frontendLeft()
   /// Forgets everything that a driver has set up: the guest rebooted or the frontend left. No queue is running.
@@ -152,6 +155,7 @@ extension Device {
   public func accept(_ features: VirtioFeatures) {}
   public func adoptSocket(_ descriptor: Int32) -> Bool { false }
   public func adoptWord(_ word: LastingWord?) {}
+  public func forgetMemory(at index: Int) {}
   public func frontendLeft() {}
   public func start(_ queue: inout Virtqueue, at index: Int, host: any DeviceHost) {}
   public func stop(_ queue: inout Virtqueue, at index: Int) {}

@@ -185,6 +185,37 @@ struct ConfigurationTests {
     }
   }
 
+  /// A frontend that keeps no area for requests in flight cannot tell a new daemon what its driver chose, and does not
+  /// ask it anything either: the driver may count on write-through.
+  @Test func whoComesBackToANewProcessWithNothingWritesThrough() throws {
+    let backend = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "new"))
+    let back = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+    try back.start()
+    #expect(try back.config(count: 60)[32] == 0)
+    #expect(backend.reports.all.contains { $0.contains("has come back to a new daemon") })
+    try BlockClient(back.queues[0]).write(sector: 8, pattern(4096))
+    #expect(try backend.image.bytes(at: 4096, count: 4096) == pattern(4096))
+    // Its driver chooses anew.
+    try back.connection.setConfig(offset: 32, bytes: [1], needReply: true)
+    try back.reset()
+    try back.start()
+    #expect(try back.config(count: 60)[32] == 1)
+    try back.connection.setConfig(offset: 32, bytes: [0], needReply: true)
+    back.connection.close()
+
+    // Who begins asks first, and a driver that could not choose has chosen nothing.
+    let next = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+    #expect(try next.config(count: 60)[32] == 1)
+    next.connection.close()
+    let other = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "plain"))
+    var wishes = Disk.wishes
+    wishes.features.remove(.device(BlockFeatureBit.configWCE))
+    let plain = try VhostUserDriver(try other.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: wishes)
+    try plain.start()
+    #expect(try plain.config(count: 60)[32] == 1)
+    plain.connection.close()
+  }
+
   @Test func aDriverThatCannotFlushWritesThrough() throws {
     var features = Disk.everything
     features.remove(.device(BlockFeatureBit.flush))

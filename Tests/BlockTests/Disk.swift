@@ -173,6 +173,8 @@ final class Disk {
     wishes.features = features
     driver = try VhostUserDriver(
       try backend.connect(), ram: try GuestRAM(byteCount: memoryMiB << 20), wishes: wishes)
+    // As every frontend that begins: who does not ask comes back (ConfigurationTests).
+    _ = try driver.config(count: BlockConfig.byteCount)
     try driver.start()
     clients = driver.queues.map { BlockClient($0) }
   }

@@ -100,6 +100,8 @@ struct LimitedVolumeTests {
       _ = try answer.answer.checked()
     }
     for number in 0..<24 { #expect(try disk.image.bytes(at: number * 4096, count: 4096) == bytes) }
+    let line = "the image '\(disk.image.path)' is not served for 9"
+    #expect(disk.backend.reports.all.filter { $0.hasPrefix(line) }.count == 1, "\(disk.backend.reports.all)")
     // The debt keeps the ring from being served, and nobody from stopping it.
     try disk.driver.start()
     _ = try disk.client.submit(read(0))

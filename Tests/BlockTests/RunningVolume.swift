@@ -4,12 +4,14 @@
 // martlet-blk as a person starts it, in its sandbox and behind its filter, for tests of what only the program as a
 // whole can show. Disk is the device in this process.
 
+import BlockProtocol
 import Foundation
 import Frontend
 import Linux
 import Support
 import Testing
 import VirtioProtocol
+import Wire
 
 /// How the program does requests.
 struct RunningWay: Sendable, CustomTestStringConvertible {
@@ -52,6 +54,8 @@ final class RunningVolume {
     wishes.features = features
     let driver = try VhostUserDriver(
       try FrontendConnection(path: place.file("s")), ram: try GuestRAM(byteCount: memoryMiB << 20), wishes: wishes)
+    // As every frontend that begins: who does not ask comes back (ConfigurationTests).
+    _ = try driver.config(count: BlockConfig.byteCount)
     try driver.start()
     drivers.append(driver)
     return driver

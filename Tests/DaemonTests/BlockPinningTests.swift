@@ -9,7 +9,8 @@ import Testing
 
 /// `--pin-memory`, seen from outside: what io_uring has pinned for a process is its VmPin (proc_pid_status(5)).
 /// Invariants:
-/// - all of the guest's memory is pinned, and no more; what the frontend takes away, and all when it leaves, is let go;
+/// - all of the guest's memory is pinned, and no more; what the frontend takes away, and all when it leaves, is let go,
+///   also by queues that do not run, and is not mapped any more;
 /// - requests move the bytes of the memory that is there now, whatever was there before.
 @Suite(.timeLimit(.minutes(30))) struct BlockPinningTests {
   private let place: Workplace
@@ -57,6 +58,14 @@ import Testing
     }
   }
 
+  private func expectMapped(_ count: Int, _ program: RunningProgram, _ what: String) async throws {
+    let server = try server(of: program)
+    try await program.waitUntil("\(count) regions mapped \(what)") {
+      guard let maps = try? Path("/proc/\(server)/maps").contents() else { return false }
+      return maps.split(separator: "\n").count { $0.contains("/memfd:guest-memory") } == count
+    }
+  }
+
   /// Writes through each queue, from wherever the driver's buffers lie, and compares with the image and what is read.
   private func checkRequests(_ driver: VhostUserDriver, seed: UInt8) throws {
     for queue in driver.queues {
@@ -80,10 +89,12 @@ import Testing
 
     try driver.plug(region(2, kibibytes: 256))
     try await expectPinned(2 * (1024 + 64 + 256), program, "with plugged memory")
+    try await expectMapped(3, program, "with plugged memory")
     try checkRequests(driver, seed: 50)
     let plugged = try #require(driver.ram.unplug(at: 2 << 32))
     try driver.connection.removeMemory(plugged, needReply: true)
     try await expectPinned(2 * (1024 + 64), program, "without it")
+    try await expectMapped(2, program, "without it")
     try checkRequests(driver, seed: 100)
     driver.connection.close()
     try await expectPinned(0, program, "when the frontend has left")
@@ -96,6 +107,34 @@ import Testing
     program.send(SIGTERM)
     #expect(try await program.wait().code == 0)
     #expect(!program.log.contains("cannot be pinned"), "\(program.log)")
+  }
+
+  @Test(arguments: [DriverWishes.MemoryMessages.slots, .table])
+  func `a queue that does not run keeps no memory that has changed`(
+    _ messages: DriverWishes.MemoryMessages
+  ) async throws {
+    let program = try await start("on")
+    let driver = try attach([region(0, kibibytes: 1024), region(1, kibibytes: 64)])
+    try await expectPinned(2 * (1024 + 64), program, "at the start")
+    try await expectMapped(2, program, "at the start")
+    _ = try driver.connection.getRingBase(1)
+    if messages == .slots {
+      let gone = try #require(driver.ram.unplug(at: 1 << 32))
+      try driver.connection.removeMemory(gone, needReply: true)
+    } else {
+      _ = try #require(driver.ram.unplug(at: 1 << 32))
+      try driver.connection.setMemoryTable(driver.ram, needReply: true)
+    }
+    try await expectPinned(1024, program, "by the queue that runs")
+    try await expectMapped(1, program, "when a region is gone")
+    let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 / 512 &* 7) }
+    let client = BlockClient(driver.queues[0])
+    try client.write(sector: 8, bytes)
+    #expect(try client.read(sector: 8, byteCount: 4096) == bytes)
+    driver.connection.close()
+    try await expectPinned(0, program, "when the frontend has left")
+    program.send(SIGTERM)
+    #expect(try await program.wait().code == 0)
   }
 
   @Test func `memory in ordinary pages is left alone if only huge ones are to be pinned`() async throws {

@@ -106,7 +106,7 @@ struct BenchVolume: ParsableCommand {
     guard let way = VolumeMode(rawValue: mode.name) else { return [] }
     let settings = ShareSettings(
       queues: queues, pollNanoseconds: options.pollNanoseconds, process: pid, fileByteCount: fileMebibytes << 20)
-    try starter.images.prepare(way, count: starter.specs.count + 1)
+    try starter.prepareImages(way)
     var contestants = try starter.all(way, settings)
     contestants.append(
       VolumeLimit(

@@ -18,12 +18,10 @@ struct VolumeStarter {
   /// Everybody has an image of its own, with the same bytes: backends lock theirs.
   func start(_ spec: BackendSpec, _ mode: VolumeMode, number: Int) throws(HumanError) -> RunningBackend {
     let image = images.path(mode, number: number)
-    // Rivals are told apart by name or program: both may be given by the user.
-    guard case .program(let program, _) = spec.source else {
+    guard case .program = spec.source else {
       return try RunningBackend(spec, in: folder, number: number) { _ in [] }
     }
-    let isDaemon = spec.name.hasPrefix(Self.daemon) || program.hasSuffix(Self.daemon)
-    let isMartlet = program.hasSuffix("martlet-blk")
+    let (isDaemon, isMartlet) = kind(spec)
     return try RunningBackend(spec, in: folder, number: number) { socket in
       isDaemon
         ? daemonArguments(socket, image, mode)
@@ -35,6 +33,18 @@ struct VolumeStarter {
           + (isMartlet && mode == .pinned ? ["--pin-memory=on"] : [])
           + (isMartlet && mode == .threads ? ["--engine=threads"] : [])
     }
+  }
+
+  /// Rivals are told apart by name or program: both may be given by the user.
+  private func kind(_ spec: BackendSpec) -> (isDaemon: Bool, isMartlet: Bool) {
+    guard case .program(let program, _) = spec.source else { return (false, false) }
+    return (spec.name.hasPrefix(Self.daemon) || program.hasSuffix(Self.daemon), program.hasSuffix("martlet-blk"))
+  }
+
+  /// An image for everybody, and one for the limit; none where all have a device of nothing.
+  func prepareImages(_ mode: VolumeMode) throws(HumanError) {
+    if mode == .null, specs.allSatisfy({ kind($0).isDaemon || kind($0).isMartlet }) { return }
+    try images.prepare(mode, count: specs.count + 1)
   }
 
   func all(_ mode: VolumeMode, _ settings: ShareSettings) throws(HumanError) -> [any Contestant] {
