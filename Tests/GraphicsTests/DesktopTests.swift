@@ -217,7 +217,7 @@ private final class Desktop {
   }
 
   func window(_ what: String, _ isRight: (Window) -> Bool) async throws -> Window {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(RunningProgram.patienceSeconds)
     while true {
       let windows = try await windows()
       if let window = windows.first(where: isRight) { return window }
@@ -227,16 +227,16 @@ private final class Desktop {
   }
 
   func noWindow() async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(RunningProgram.patienceSeconds)
     while try await !windows().isEmpty {
       guard ContinuousClock.now < deadline else { throw Trouble("the window does not go") }
       try await Task.sleep(for: .milliseconds(50))
     }
   }
 
-  /// The pixels of a window as a screenshot has them: the right ones, or the last ones of a minute.
+  /// The pixels of a window as a screenshot has them: the right ones, or the last ones when patience ends.
   func picture(of window: Window, _ isRight: (Picture) -> Bool) async throws -> Picture {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(RunningProgram.patienceSeconds)
     let file = "\(runtime)/screen.ppm"
     let frame = window.frame
     while true {
@@ -271,9 +271,9 @@ private enum PPM {
 
 /// As `eventually`, without keeping a thread.
 private func waitUntil(_ what: String, _ condition: () -> Bool) async throws {
-  let deadline = ContinuousClock.now + .seconds(60)
+  let deadline = ContinuousClock.now + .seconds(RunningProgram.patienceSeconds)
   while !condition() {
-    guard ContinuousClock.now < deadline else { throw Trouble("not \(what) within a minute") }
+    guard ContinuousClock.now < deadline else { throw Trouble("not \(what)") }
     try await Task.sleep(for: .milliseconds(10))
   }
 }

@@ -187,7 +187,7 @@ struct BenchTests {
     let json = place.file("r.json")
     let outcome = try await RunningProgram.martlet(
       [
-        "bench", "display", "--filter", "1080p", "--rounds", "2", "--milliseconds", "5", "--json", json, "--markdown",
+        "bench", "display", "--filter", "1080p", "--rounds", "2", "--milliseconds", "20", "--json", json, "--markdown",
         place.file("r.md"), "--plot", place.file("r.svg"), "--ours", Self.screens, "--ours-args", "--sandbox=none",
         "--rival", "twin=\(Self.screens)", "--rival-args", "--sandbox=none",
       ], in: place)
@@ -195,6 +195,11 @@ struct BenchTests {
     #expect(try Self.leftovers(in: place.path) == [])
     let frame = 1920 * 1080 * 4
     var seen: Set<String> = []
+    var isLookedAt = false
+    /// Frames, or one more: on a busy machine the last one of the turn before may come after the counters were read.
+    func isAbout(_ count: Int?, _ frames: Int, of byteCount: Int = frame) -> Bool {
+      (frames * byteCount...frames * byteCount + frame).contains(count ?? -1)
+    }
     for result in try Self.results(json) {
       let (mode, work) = (result["mode"] as? String ?? "", result["work"] as? String ?? "")
       seen.insert("\(mode): \(work)")
@@ -210,19 +215,24 @@ struct BenchTests {
         #expect(operations > 0)
         switch (mode, work) {
         // From guest memory to the host's picture, and from there to the display unless another frame overtook it.
-        case ("qemu", "flip 1080p"): #expect((1...operations).contains((copied ?? 0) / frame - operations))
-        case ("qemu", "seen 1080p"): #expect(copied == 2 * operations * frame && shown == operations)
-        case ("qemu", "gather 1080p"): #expect(copied == operations * frame && shown == 0)
+        case ("qemu", "flip 1080p"):
+          #expect((operations...2 * operations + 1).contains((copied ?? 0) / frame))
+          if let copied, copied > operations * frame { isLookedAt = true }
+        case ("qemu", "seen 1080p"):
+          #expect(isAbout(copied, 2 * operations) && (operations...operations + 1).contains(shown ?? -1))
+        case ("qemu", "gather 1080p"): #expect(isAbout(copied, operations) && (0...1).contains(shown ?? -1))
         // Nobody looks.
         case ("plain", "flip 1080p"): #expect(copied == 0 && shown == nil)
         case ("plain-2d", "flip 1080p"): #expect(copied == operations * frame && shown == nil)
         // Blobs are copied once, when somebody looks.
-        case ("plain", "seen 1080p"), ("vnc", "seen 1080p"): #expect(copied == operations * frame)
-        case ("vnc", "seen 64x64 1080p"): #expect(copied == operations * 64 * 64 * 4)
+        case ("plain", "seen 1080p"): #expect(copied == operations * frame)
+        case ("vnc", "seen 1080p"): #expect(isAbout(copied, operations))
+        case ("vnc", "seen 64x64 1080p"): #expect(isAbout(copied, operations, of: 64 * 64 * 4))
         default: break
         }
       }
     }
+    #expect(isLookedAt)
     #expect(
       seen.isSuperset(of: [
         "qemu: flip 1080p", "qemu: damage 64x64 1080p", "qemu: seen 64x64 1080p", "qemu: gather 1080p",
