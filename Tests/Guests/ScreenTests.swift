@@ -86,7 +86,8 @@ final class ScreenGuest {
       daemons[name] = try RunningProgram(
         [
           BuildFolder.program("martlet-gpu"), "--socket-path=\(name).sock", "--control-socket=\(name).control",
-          "--scanouts=2", "--seccomp=kill", "--vnc=unix:\(name).vnc", "--input-socket=\(name).input",
+          "--scanouts=2", "--seccomp=kill", "--vnc=unix:\(name).vnc",
+          "--vnc=unix:\(name)-second.vnc,screen=1", "--input-socket=\(name).input",
         ], in: place)
     }
     self.daemons = daemons
@@ -155,6 +156,9 @@ final class ScreenGuest {
         let viewer = try TypingViewer(place.file("qemu.vnc"))
         try viewer.type()
         self.viewer = viewer
+        try talk.send("ok\n")
+      case "POINT":
+        try TypingViewer(place.file("qemu-second.vnc")).point()
         try talk.send("ok\n")
       case "FLUSHES" where words.count == 2: try talk.send("\(try await flushes(words[1]))\n")
       case "LOOK" where words.count == 6: try talk.send(try await look(words) + "\n")

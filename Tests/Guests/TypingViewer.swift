@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A VNC viewer (RFC 6143) that looks at nothing: it types and points, and knows what a guest's event device has to say
-// of that.
+// of that in the numbers of linux/input-event-codes.h, each report with its end. Linux leaves out axes that have not
+// moved.
 
 import Foundation
 import Support
@@ -74,14 +75,15 @@ final class TypingViewer {
     for isDown in [true, false] { try key(0xffc9, isDown: isDown) }
   }
 
-  /// What it comes to in the numbers of linux/input-event-codes.h, each report with its end. Linux leaves out axes that
-  /// have not moved. The whole screen is 0 to 32767 each way, what lies between is rounded up.
-  var expected: [String] {
-    func place(_ x: Int, _ y: Int) -> [String] {
-      let across = (Double(x) * 32767 / Double(width - 1)).rounded(.up)
-      let down = (Double(y) * 32767 / Double(height - 1)).rounded(.up)
-      return ["3 0 \(Int(across))", "3 1 \(Int(down))"]
-    }
+  /// The whole desktop is 0 to 32767 each way, what lies between is rounded up.
+  private static func place(_ x: Int, _ y: Int, in width: Int, _ height: Int) -> [String] {
+    let across = (Double(x) * 32767 / Double(width - 1)).rounded(.up)
+    let down = (Double(y) * 32767 / Double(height - 1)).rounded(.up)
+    return ["3 0 \(Int(across))", "3 1 \(Int(down))"]
+  }
+
+  private var typed: [String] {
+    func place(_ x: Int, _ y: Int) -> [String] { Self.place(x, y, in: width, height) }
     let reports = [
       ["1 30 1"], ["1 30 0"], ["1 42 1"], ["1 48 1"], ["1 48 0"], ["1 42 0"], place(639, 399) + ["1 272 1"],
       ["1 272 0"],
@@ -90,10 +92,26 @@ final class TypingViewer {
     return reports.flatMap { $0 + ["0 0 0"] }
   }
 
+  /// A click in the left upper corner of the second screen of the job's `two`, let go of in the right lower one.
+  func point() throws {
+    try pointer(0, 0, buttons: 1)
+    try pointer(799, 599, buttons: 0)
+  }
+
+  /// That screen has 800x600 pixels and shows the picture of the first one further to the right, from 1024 on.
+  private static let pointed: [String] = {
+    let size = (width: 1024 + 800, height: 768)
+    return place(1024, 0, in: size.width, size.height) + ["1 272 1", "0 0 0"]
+      + place(1024 + 799, 599, in: size.width, size.height) + ["1 272 0", "0 0 0"]
+  }()
+
   /// What is wrong with what the guest has printed. A key that a slow guest has seen held for long repeats there.
   func problems(in report: GuestReport) -> [String] {
-    let events = report.lines.filter { $0.hasPrefix("event ") }.map { String($0.dropFirst(6)) }
-    let seen = events.filter { !($0.hasPrefix("1 ") && $0.hasSuffix(" 2")) && $0 != "0 0 1" }
-    return seen == expected ? [] : ["the guest's keyboard said \(seen), not \(expected)"]
+    [("TYPE", typed), ("POINT", Self.pointed)].compactMap { name, expected in
+      let start = "event \(name) "
+      let events = report.lines.filter { $0.hasPrefix(start) }.map { String($0.dropFirst(start.count)) }
+      let seen = events.filter { !($0.hasPrefix("1 ") && $0.hasSuffix(" 2")) && $0 != "0 0 1" }
+      return seen == expected ? nil : "the guest's keyboard said of \(name): \(seen), not \(expected)"
+    }
   }
 }
