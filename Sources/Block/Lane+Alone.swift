@@ -3,8 +3,7 @@
 //
 // A request that comes alone is done by the lane's own thread with one plain call: while it waits for the disk there, it
 // keeps nobody waiting. That spares a helper's two wake-ups where io_uring is forbidden, and elsewhere handing over,
-// looking and being told: half of the processor time of a direct request, and of its latency where the processor that
-// looks is one that the disk's host needs.
+// looking and being told.
 
 internal import BlockProtocol
 internal import Linux
