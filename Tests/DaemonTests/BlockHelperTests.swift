@@ -12,7 +12,7 @@ import VirtioProtocol
 /// The helper threads of `--engine=threads`, counted from outside. Invariants:
 /// - a request that comes alone is done without one; several at once have several;
 /// - those that are not needed any more end, and come back when they are.
-@Suite(.timeLimit(.minutes(10))) struct BlockHelperTests {
+@Suite(.timeLimit(.minutes(30))) struct BlockHelperTests {
   private static let blockByteCount = 4096
   private static let blockCount = 256
 

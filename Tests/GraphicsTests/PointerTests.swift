@@ -11,7 +11,7 @@ import Testing
 /// Guests spread a tablet over all of their screens. Invariant: a pixel that is pointed at in one of them is that
 /// pixel for a guest that turns a tablet's place into one of its desktop as libinput does (evdev_device_transform_x:
 /// value * width / (maximum + 1)), wherever on the desktop the screen is.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(30)))
 struct PointerTests {
   /// Points at a screen and checks where a guest with such a desktop finds it.
   /// - Parameter corner: of the screen on the desktop.

@@ -69,6 +69,22 @@ struct BenchMode {
     default: nil
     }
   }
+
+  /// Those of a list as --modes has it, where each is a way of its own to start and to attach a backend.
+  static func chosen<Way: RawRepresentable<String> & CaseIterable>(
+    _ list: String, of ways: Way.Type
+  ) throws(HumanError) -> [BenchMode] {
+    let names = ways.allCases.map { $0.rawValue }.joined(separator: ", ")
+    var chosen: [BenchMode] = []
+    for name in list.split(separator: ",") {
+      guard let way = Way(rawValue: String(name)) else {
+        throw .usage("\"\(name)\" is no mode; give some of \(names)")
+      }
+      chosen.append(BenchMode(name: way.rawValue, arguments: []))
+    }
+    if chosen.isEmpty { throw .usage("--modes names no mode; give some of \(names)") }
+    return chosen
+  }
 }
 
 /// A backend that listens on a socket.

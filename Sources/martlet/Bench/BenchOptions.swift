@@ -122,6 +122,14 @@ struct BenchOptions: ParsableArguments {
     if !(0...100_000).contains(pollMicroseconds) { throw .usage("--poll-us needs a number from 0 to 100000") }
   }
 
+  /// The same, for devices that have files behind them.
+  func check(queues: Int, fileMebibytes: Int, ours: String?, socket: String?) throws(HumanError) {
+    try check()
+    if !(1...8).contains(queues) { throw .usage("--queues needs a number from 1 to 8") }
+    if !(4...1_048_576).contains(fileMebibytes) { throw .usage("--file-mib needs a number from 4 to 1048576") }
+    if socket != nil, ours != nil { throw .usage("--socket and --ours exclude each other; give one of them") }
+  }
+
   func chosen(from works: [Work]) throws(HumanError) -> [Work] {
     try Work.chosen(from: works, all: all, quick: quick, filter: filter)
   }

@@ -33,7 +33,7 @@ struct BenchDisplay: ParsableCommand {
     try options.check()
     let works = try options.chosen(from: DisplayWorks.all)
     if options.list { return options.show(names: works) }
-    let modes = try chosenModes()
+    let modes = try BenchMode.chosen(modes, of: DisplayMode.self)
     let specs = try rivals.specs(ours: ours, called: "martlet-gpu", socket: nil)
     let interruption = try Interruption()
     let folder = try BenchFolder()
@@ -50,17 +50,5 @@ struct BenchDisplay: ParsableCommand {
     plan.belongs = DisplayWorks.belongs
     plan.goals = DisplayWorks.goals
     try options.show(plan, interruption)
-  }
-
-  private func chosenModes() throws(HumanError) -> [BenchMode] {
-    var chosen: [BenchMode] = []
-    for name in modes.split(separator: ",") {
-      guard let mode = DisplayMode(rawValue: String(name)) else {
-        throw .usage("\"\(name)\" is no mode; give some of \(DisplayMode.names)")
-      }
-      chosen.append(BenchMode(name: mode.rawValue, arguments: []))
-    }
-    if chosen.isEmpty { throw .usage("--modes names no mode; give some of \(DisplayMode.names)") }
-    return chosen
   }
 }

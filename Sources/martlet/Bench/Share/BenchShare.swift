@@ -96,10 +96,7 @@ struct BenchShare: ParsableCommand {
   }
 
   private func check() throws(HumanError) {
-    try options.check()
-    if !(1...8).contains(queues) { throw .usage("--queues needs a number from 1 to 8") }
-    if !(4...1_048_576).contains(fileMebibytes) { throw .usage("--file-mib needs a number from 4 to 1048576") }
-    if socket != nil, ours != nil { throw .usage("--socket and --ours exclude each other; give one of them") }
+    try options.check(queues: queues, fileMebibytes: fileMebibytes, ours: ours, socket: socket)
     if tree != nil, through == .queues { throw .usage("--tree is for whole loads; give --through mount with it") }
   }
 

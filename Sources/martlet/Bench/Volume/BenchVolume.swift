@@ -56,10 +56,10 @@ struct BenchVolume: ParsableCommand {
   @OptionGroup var options: BenchOptions
 
   func run() throws {
-    try check()
+    try options.check(queues: queues, fileMebibytes: fileMebibytes, ours: ours, socket: socket)
     let works = try options.chosen(from: VolumeWorks.all)
     if options.list { return options.show(names: works) }
-    let modes = try chosenModes()
+    let modes = try BenchMode.chosen(modes, of: VolumeMode.self)
     let specs = try rivals.specs(ours: ours, called: "martlet-blk", socket: socket)
     let interruption = try Interruption()
     let folder = try BenchFolder()
@@ -79,25 +79,6 @@ struct BenchVolume: ParsableCommand {
     plan.belongs = VolumeWorks.belongs
     plan.goals = VolumeWorks.goals
     try options.show(plan, interruption)
-  }
-
-  private func check() throws(HumanError) {
-    try options.check()
-    if !(1...8).contains(queues) { throw .usage("--queues needs a number from 1 to 8") }
-    if !(4...1_048_576).contains(fileMebibytes) { throw .usage("--file-mib needs a number from 4 to 1048576") }
-    if socket != nil, ours != nil { throw .usage("--socket and --ours exclude each other; give one of them") }
-  }
-
-  private func chosenModes() throws(HumanError) -> [BenchMode] {
-    var chosen: [BenchMode] = []
-    for name in modes.split(separator: ",") {
-      guard let mode = VolumeMode(rawValue: String(name)) else {
-        throw .usage("\"\(name)\" is no mode; give some of \(VolumeMode.names)")
-      }
-      chosen.append(BenchMode(name: mode.rawValue, arguments: []))
-    }
-    if chosen.isEmpty { throw .usage("--modes names no mode; give some of \(VolumeMode.names)") }
-    return chosen
   }
 
   private func enroll(

@@ -19,8 +19,6 @@ enum VolumeMode: String, CaseIterable {
   case threads
 
   var isDirect: Bool { self == .direct || self == .pinned || self == .threads }
-
-  static let names = allCases.map { $0.rawValue }.joined(separator: ", ")
 }
 
 enum VolumeWorks {
