@@ -1,8 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A request that comes alone is done by the lane's own thread with one plain call: while it waits for the disk there, it
-// keeps nobody waiting. That spares a helper's two wake-ups where io_uring is forbidden, and elsewhere handing over,
+// A request that comes alone is done by the lane's own thread with one plain call: while it waits for the disk there,
+// it keeps nobody waiting. That spares a helper's two wake-ups where io_uring is forbidden, and elsewhere handing over,
 // looking and being told.
 
 internal import BlockProtocol
@@ -12,7 +12,7 @@ internal import Wire
 
 /// Whether requests come one by one, learned from what waits in the ring when one was done.
 struct Loneliness {
-  /// Requests to leave to helpers before the next try, and how many the next time.
+  /// Requests to leave to the ring or to helpers before the next try, and how many the next time.
   private var restsLeft = 0
   private var restCount = 0
 
@@ -26,8 +26,8 @@ struct Loneliness {
     return false
   }
 
-  /// - Parameter hadCompany: others came while the thread was away. Two requests in turn would look alone each time, and
-  ///   have half of their rate: so they go to helpers for a while, longer each time this happens in a row.
+  /// - Parameter hadCompany: others came while the thread was away. Two requests in turn would look alone each time,
+  ///   and have half of their rate: so they go the other way for a while, longer each time this happens in a row.
   mutating func learn(hadCompany: Bool) {
     guard hadCompany else {
       restCount = 0
