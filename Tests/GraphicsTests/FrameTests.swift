@@ -53,6 +53,28 @@ struct FrameTests {
     }
   }
 
+  /// Threads compress some rows each, and pixels are turned four at a time: sizes that are no multiple of anything.
+  @Test(arguments: [(1, 1), (1, 9), (3, 2), (4, 1), (5, 3), (17, 5), (301, 203)])
+  func aPNGOfAnySizeHoldsThePicture(width: Int, height: Int) throws {
+    let picture = Picture.noise(width: width, height: height)
+    let png = try #require(Frame(width: width, height: height, pixels: picture.bytes)?.png)
+    // The second chunk, behind the signature and one of 13 bytes.
+    let count = number(png.dropFirst(33).prefix(4))
+    let data = Array(png.dropFirst(41).prefix(count))
+    var length = UInt((width * 3 + 1) * height)
+    var rows = [UInt8](repeating: 0, count: Int(length))
+    #expect(unsafe uncompress(&rows, &length, data, UInt(data.count)) == Z_OK)
+    var expected: [UInt8] = []
+    for y in 0..<height {
+      expected.append(0)
+      for x in 0..<width {
+        let pixel = picture[x, y]
+        expected += [UInt8(pixel >> 16 & 0xff), UInt8(pixel >> 8 & 0xff), UInt8(pixel & 0xff)]
+      }
+    }
+    #expect(rows == expected)
+  }
+
   @Test func aFrameHasTheBytesOfItsSize() {
     #expect(Frame(width: 2, height: 2, pixels: [UInt8](repeating: 0, count: 16)) != nil)
     for (width, height) in [(0, 0), (-1, -1), (2, 3), (4, 2)] {

@@ -1,9 +1,8 @@
 // Copyright 2026 The Martlet Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pixels of a rectangle as bytes for one viewer: raw (RFC 6143 section 7.7.1) or ZRLE (7.7.6). Of ZRLE's ways to write
-// a tile down three are used: one colour, a palette of up to 16, and pixels as they are. zlib, which comes after, finds
-// runs by itself.
+// Pixels of a rectangle as bytes for one viewer: raw (RFC 6143 section 7.7.1) or ZRLE (7.7.6), which is tiles
+// (`TileEncoder`) behind zlib.
 
 internal import Graphics
 internal import Linux
@@ -42,13 +41,12 @@ final class RectangleEncoder {
   private let plain: AnonymousMemory
   /// A row with the cursor over it.
   private let line = Scratch(byteCount: GraphicsOptions.sizes.upperBound * 4)
-  private var tile = [UInt32](repeating: 0, count: tilePixels)
-  private var places = [UInt8](repeating: 0, count: tilePixels)
-  private var palette: [UInt32] = []
+  /// Lent once per tile: the compiler checks exclusive access to what a class keeps at every use, which took longer
+  /// than everything else together.
+  private var tile = TileEncoder()
 
   init() throws(Errno) {
     plain = try AnonymousMemory(byteCount: RectangleEncoder.mostBytes)
-    palette.reserveCapacity(16)
   }
 
   /// As `Canvas.row`, with the cursor over it. Valid until the next one.
@@ -95,7 +93,9 @@ final class RectangleEncoder {
         let area = Rectangle(
           x: left, y: top, width: min(DirtyTiles.side, part.x + part.width - left),
           height: min(DirtyTiles.side, part.y + part.height - top))
-        append(area, of: canvas, translation, to: &tiles)
+        tile.append(area.width, area.height, translation, to: &tiles) { row in
+          seenRow(area.y + row, from: area.x, count: area.width, of: canvas)
+        }
       }
     }
     // A length, and so many bytes.
@@ -106,76 +106,5 @@ final class RectangleEncoder {
     writer.rewind(to: start)
     writer.append(UInt32(count).bigEndian)
     return writer.skip(count)
-  }
-
-  private func append(
-    _ area: Rectangle, of canvas: Canvas, _ translation: PixelTranslation, to writer: inout ByteWriter
-  ) {
-    load(area, of: canvas)
-    let count = area.width * area.height
-    let size = translation.compactByteCount
-    guard findPalette(count) else {
-      writer.append(UInt8(0))
-      for index in 0..<count { writer.append(translation.compact(tile[index]), byteCount: size) }
-      return
-    }
-    writer.append(UInt8(palette.count))
-    for colour in palette { writer.append(translation.compact(colour), byteCount: size) }
-    if palette.count == 1 { return }
-    let bits = palette.count <= 2 ? 1 : palette.count <= 4 ? 2 : 4
-    for row in 0..<area.height {
-      var byte: UInt8 = 0
-      var used = 0
-      for column in 0..<area.width {
-        byte = byte << UInt8(bits) | places[row * area.width + column]
-        used += bits
-        if used == 8 {
-          writer.append(byte)
-          (byte, used) = (0, 0)
-        }
-      }
-      // Each row begins with a byte of its own.
-      if used > 0 { writer.append(byte << UInt8(8 - used)) }
-    }
-  }
-
-  private func load(_ area: Rectangle, of canvas: Canvas) {
-    var index = 0
-    for y in area.y..<area.y + area.height {
-      let row = seenRow(y, from: area.x, count: area.width, of: canvas)
-      let end = index + area.width
-      var offset = 0
-      while let pixel = row.load(UInt32.self, at: offset) {
-        tile[index] = pixel & 0xff_ffff
-        index += 1
-        offset += 4
-      }
-      while index < end {
-        tile[index] = 0
-        index += 1
-      }
-    }
-  }
-
-  /// Whether the tile has 16 colours at most; if so, which, and each pixel's place among them.
-  private func findPalette(_ count: Int) -> Bool {
-    palette.removeAll(keepingCapacity: true)
-    var last: UInt32 = .max
-    var place: UInt8 = 0
-    for index in 0..<count {
-      let colour = tile[index]
-      if colour != last {
-        if let found = palette.firstIndex(of: colour) {
-          place = UInt8(found)
-        } else {
-          if palette.count == 16 { return false }
-          place = UInt8(palette.count)
-          palette.append(colour)
-        }
-        last = colour
-      }
-      places[index] = place
-    }
-    return true
   }
 }
