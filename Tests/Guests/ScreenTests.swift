@@ -280,7 +280,7 @@ extension Guests {
   /// in the plain one; text, page flips, cursors and two screens over one picture; drivers come and go, the guest is
   /// paused and reboots; the daemons need no system call that they may not make, and end with QEMU.
   @Suite(.serialized, .enabled(if: ScreenRig.qemu != nil, ScreenRig.unavailable)) struct ScreenTests {
-    @Test("a guest's screens in both dialects", .timeLimit(.minutes(15)))
+    @Test("a guest's screens in both dialects", .timeLimit(.minutes(30)))
     func bothDialects() async throws {
       let place = try Support.Workplace()
       let start = ContinuousClock.now
