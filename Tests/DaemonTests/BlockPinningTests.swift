@@ -137,6 +137,29 @@ import Testing
     #expect(try await program.wait().code == 0)
   }
 
+  /// Free huge pages of 2 MiB; nobody else needs to have left any.
+  private static var freeHugePages: Int {
+    let lines = (try? Path("/proc/meminfo").contents())?.split(separator: "\n") ?? []
+    guard lines.contains(where: { $0.hasPrefix("Hugepagesize:") && $0.hasSuffix(" 2048 kB") }) else { return 0 }
+    return lines.first { $0.hasPrefix("HugePages_Free:") }?.split(separator: " ").last.flatMap { Int($0) } ?? 0
+  }
+
+  @Test(.enabled(if: Self.freeHugePages >= 2, "needs two free huge pages of 2 MiB (vm.nr_hugepages)"))
+  func `of memory in huge pages all is pinned if these are to be`() async throws {
+    let program = try await start("huge")
+    var wishes = DriverWishes()
+    wishes.queueCount = 2
+    let ram = try GuestRAM([region(0, kibibytes: 4096)], hugePages: true)
+    let driver = try VhostUserDriver(try FrontendConnection(path: place.file("s")), ram: ram, wishes: wishes)
+    try driver.start()
+    try await expectPinned(2 * 4096, program, "in huge pages")
+    try checkRequests(driver, seed: 1)
+    driver.connection.close()
+    try await expectPinned(0, program, "when the frontend has left")
+    program.send(SIGTERM)
+    #expect(try await program.wait().code == 0)
+  }
+
   @Test func `memory in ordinary pages is left alone if only huge ones are to be pinned`() async throws {
     let program = try await start("huge")
     let driver = try attach([region(0, kibibytes: 1024)])
