@@ -82,14 +82,15 @@ struct VolumeImages {
 
   /// Makes those of a mode that are missing, and reads them once where the page cache shall be warm.
   func prepare(_ mode: VolumeMode, count: Int) throws(HumanError) {
-    for number in 0..<count {
-      let path = path(mode, number: number)
-      do throws(Errno) {
-        if (try? Path(path).status()) == nil { try ShareFiles.makeFile(path, byteCount) }
-        if mode == .cached || mode == .null { try read(path) }
-      } catch {
-        throw .failure("cannot make the image \(path): \(error.message); there have to be \(count) of them")
+    let paths = (0..<count).map { path(mode, number: $0) }
+    do throws(Errno) {
+      let missing = paths.filter { (try? Path($0).status()) == nil }
+      if !missing.isEmpty { try ShareFiles.makeFiles(missing, byteCount) }
+      if mode == .cached || mode == .null {
+        for path in paths { try read(path) }
       }
+    } catch {
+      throw .failure("cannot make the \(count) images \(paths[0]) and so on: \(error.message)")
     }
   }
 
