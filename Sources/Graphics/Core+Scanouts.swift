@@ -28,7 +28,7 @@ extension Core {
 
   /// The largest picture that is shown. A blob may name one page of the guest a million times, so its size costs the
   /// guest nothing, while displays and screenshots copy every pixel.
-  private static let mostPixels = GraphicsOptions.defaultMemoryLimit / PixelFormat.bytesPerPixel
+  static let mostPixels = GraphicsOptions.defaultMemoryLimit / PixelFormat.bytesPerPixel
 
   func canShow(_ part: Rectangle) -> Bool {
     part.width <= GraphicsOptions.sizes.upperBound && part.height <= GraphicsOptions.sizes.upperBound

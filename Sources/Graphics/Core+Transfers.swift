@@ -42,8 +42,10 @@ extension Core {
   }
 
   /// Leaves the picture's memory to the display that is sending it and finds another one for the guest, who draws all
-  /// of it anew. Where there is none, both have to do with the old one.
+  /// of it anew. Where there is none, both have to do with the old one; so they have if it is larger than any screen's,
+  /// because the other one is in nobody's limit.
   private func move(_ resource: Resource, _ image: PixelImage) -> PixelImage {
+    if image.memory.byteCount > Core.mostPixels * PixelFormat.bytesPerPixel { return image }
     var target = spare
     if target.map({ $0.byteCount != image.memory.byteCount || $0.isHeld }) ?? true {
       guard let memory = try? AnonymousMemory(byteCount: image.memory.byteCount, isUsedWhole: true) else {

@@ -105,7 +105,7 @@ final class ScreenGuest {
     try #require(try await packing.wait().code == 0)
     runner = try RunningProgram(
       [
-        "\(rig)/run-qemu", "--qemu", qemu, "--accel", "tcg", "--timeout", "780", "--reboots", "--memory", "1G",
+        "\(rig)/run-qemu", "--qemu", qemu, "--accel", "tcg", "--timeout", "1500", "--reboots", "--memory", "1G",
         "--monitor", place.file("monitor"), "--add", "\(guests)/screens.tar:screens.tar",
         "--add", "\(programs):programs.tar", "--add", "\(rig)/jobs/keys:keys", "--add", "\(rig)/jobs/desktop:desktop",
         "\(rig)/jobs/screens", "--",

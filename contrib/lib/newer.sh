@@ -108,12 +108,15 @@ unpack() {
   rm -rf "$home/root"
   mv "$work/root" "$home/root"
   libraries=$home/root${libraries#"$work/root"}
+  # Suites differ in where the C library lies, and the others may lie elsewhere.
+  local path=$libraries others=$home/root/usr${libraries#"$home/root"}
+  [[ ! -d $others ]] || path+=:$others
   newer_environment=${newer_environment//@ROOT@/$home/root}
   newer_words=${newer_words//@ROOT@/$home/root}
   cat >"$home/$name" <<WRAPPER
 #!/bin/sh
 # Made by fetch-$name: Debian $suite, $version.
-${newer_environment//@LIBRARIES@/$libraries} exec '$home/root${loader#"$work/root"}' --library-path '$libraries' \\
+${newer_environment//@LIBRARIES@/$libraries} exec '$home/root${loader#"$work/root"}' --library-path '$path' \\
   '$home/root${program#"$work/root"}' ${newer_words//@LIBRARIES@/$libraries} "\$@"
 WRAPPER
   chmod +x "$home/$name"
