@@ -39,6 +39,7 @@ final class Volume: Sendable {
   /// The size has changed and no driver was told.
   private let untold = Atomic<Bool>(false)
   private let reports = ReportLimit()
+  private let debtReports = ReportLimit()
 
   /// Ranges of one request, and sectors of one range, that a driver may give.
   static let mostRanges = 256
@@ -103,11 +104,11 @@ final class Volume: Sendable {
   }
 
   /// The limits' price for what was begun too early (Lane+Limits.swift).
-  func reportDebt(_ nanoseconds: Int64, _ count: Int) {
-    guard reports.admit() else { return }
+  func reportDebt(_ nanoseconds: Int64) {
+    guard debtReports.admit() else { return }
     report(
-      "the image '\(image.path)' is not served for \(nanoseconds / 1_000_000_000) s: a queue was stopped with \(count) "
-        + "requests that --iops or --bandwidth held back, and they were done ahead of their time")
+      "the image '\(image.path)' is not served for \(nanoseconds / 1_000_000_000) s: a queue was stopped with requests "
+        + "that --iops or --bandwidth held back, and they were done ahead of their time")
   }
 
   func reportUnpinned(_ error: Errno) {
