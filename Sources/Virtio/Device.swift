@@ -102,7 +102,7 @@ public protocol Device: AnyObject, Sendable {
   /// process serves in its place; nil where there is no such place. From the control thread, when no queue runs.
   func adoptWord(_ word: LastingWord?)
   /// The frontend has changed its memory while this queue did not run: what the device keeps of that on which the queue
-  /// ran last goes. From the control thread.
+  /// ran last goes. From the control thread, or from the owner thread of a queue that lies in no memory any more.
   func forgetMemory(at index: Int)
   /// The connection has ended: what the frontend handed over goes with it. `reset` follows. No queue is running.
   func frontendLeft()
