@@ -139,6 +139,10 @@ public final class BlockDevice: Device {
     volume.accept(features)
   }
 
+  public func ringGoesOn(at index: Int) {
+    volume.assumeChoice()
+  }
+
   public func adoptWord(_ word: LastingWord?) {
     volume.adopt(word)
   }

@@ -49,7 +49,10 @@ extension LaneCore {
   /// Finds out whether the volume pays for what was begun too early.
   mutating func lookAtDebt() -> Bool {
     guard let limiter else { return false }
-    isPaying = limiter.debt(atNanoseconds: Clock.monotonic) > 0
+    let debt = limiter.debt(atNanoseconds: Clock.monotonic)
+    // Not when it is made: a guest that leaves then is forgiven.
+    if !isPaying, debt >= LaneCore.reportedDebtNanoseconds { volume.reportDebt(debt) }
+    isPaying = debt > 0
     return isPaying
   }
 
@@ -68,14 +71,11 @@ extension LaneCore {
   /// Begins everything: the ring is about to stop, and whoever stops it waits. Until the last of it would have been due
   /// nothing more is taken, or a guest that resets its device again and again would get a queue full each time.
   mutating func beginHeld(_ queue: inout Virtqueue) {
-    let count = held.count
     while let index = held.takeFirst() {
       limiter?.owe(untilNanoseconds: slots[index].dueAt)
       begin(index, &queue)
     }
     isPaying = false
-    guard count > 0, let debt = limiter?.debt(atNanoseconds: Clock.monotonic) else { return }
-    if debt >= LaneCore.reportedDebtNanoseconds { volume.reportDebt(debt, count) }
   }
 
   private mutating func begin(_ index: Int, _ queue: inout Virtqueue) {

@@ -32,6 +32,10 @@ final class Volume: Sendable {
   private let choiceIsOld = Atomic<Bool>(false)
   /// Nobody has said yet whether a driver has chosen: a frontend may come back to this process from an earlier one.
   private let choiceIsUnknown = Atomic<Bool>(true)
+  /// Queues have run for the frontend that is there.
+  private let hasRun = Atomic<Bool>(false)
+  /// What was known before that frontend asked for the configuration; nil if it did not.
+  private let beforeQuestion = Mutex<(choiceIsUnknown: Bool, choseThrough: Bool)?>(nil)
   /// Where the choice is kept for a later process.
   private let word = Mutex<LastingWord?>(nil)
   private let accepted = Mutex<VirtioFeatures>([])
@@ -39,6 +43,7 @@ final class Volume: Sendable {
   /// The size has changed and no driver was told.
   private let untold = Atomic<Bool>(false)
   private let reports = ReportLimit()
+  private let debtReports = ReportLimit()
 
   /// Ranges of one request, and sectors of one range, that a driver may give.
   static let mostRanges = 256
@@ -103,11 +108,11 @@ final class Volume: Sendable {
   }
 
   /// The limits' price for what was begun too early (Lane+Limits.swift).
-  func reportDebt(_ nanoseconds: Int64, _ count: Int) {
-    guard reports.admit() else { return }
+  func reportDebt(_ nanoseconds: Int64) {
+    guard debtReports.admit() else { return }
     report(
-      "the image '\(image.path)' is not served for \(nanoseconds / 1_000_000_000) s: a queue was stopped with \(count) "
-        + "requests that --iops or --bandwidth held back, and they were done ahead of their time")
+      "the image '\(image.path)' is not served for \(nanoseconds / 1_000_000_000) s: a queue was stopped with requests "
+        + "that --iops or --bandwidth held back, and they were done ahead of their time")
   }
 
   func reportUnpinned(_ error: Errno) {
@@ -170,17 +175,21 @@ final class Volume: Sendable {
   func accept(_ features: VirtioFeatures) {
     // Its queues run next, and nobody has asked for the configuration: it is the driver that chose.
     choiceIsOld.store(false, ordering: .relaxed)
-    if choiceIsUnknown.exchange(false, ordering: .relaxed) { assumeChoice(features) }
+    hasRun.store(true, ordering: .relaxed)
     accepted.withLock { $0 = features }
     throughNow.store(initiallyWritesThrough(features), ordering: .relaxed)
   }
 
-  /// A frontend that starts its queues without having asked a new process anything comes back with a driver that runs,
-  /// and has no area for requests in flight to tell what that chose. If it could choose, it counts on what it chose.
-  private func assumeChoice(_ features: VirtioFeatures) {
-    guard options.cache == .writeback, features.contains(.device(BlockFeatureBit.configWCE)) else { return }
+  /// A frontend that goes on with a ring without having asked a new process anything comes back to it, and the area for
+  /// requests in flight, if it has one, does not tell what its driver chose. If that could choose, it counts on what it
+  /// chose. After one that could not (a firmware's) there may still come one that can.
+  func assumeChoice() {
+    let canChoose = accepted.withLock { $0.contains(.device(BlockFeatureBit.configWCE)) }
+    guard canChoose, choiceIsUnknown.exchange(false, ordering: .relaxed) else { return }
     choseThrough.store(true, ordering: .relaxed)
     keepChoice()
+    // Another ring may run already.
+    _ = beginWritingThrough()
     report(
       "the frontend of the image '\(image.path)' has come back to a new daemon, which cannot know how its guest wants "
         + "writes to be done: they are safe when they are answered, until the guest chooses anew or is started anew")
@@ -195,16 +204,22 @@ final class Volume: Sendable {
     }
   }
 
-  /// The driver's choice between write-back and write-through. What was written before must be safe before the driver
-  /// may rely on it. It outlives a reset: QEMU resets the device whenever the guest pauses, and tells a guest after a
-  /// reboot what the one before it chose (`blkcfg` in its hw/block/vhost-user-blk.c).
+  /// The driver's choice between write-back and write-through. It outlives a reset: QEMU resets the device whenever the
+  /// guest pauses, and tells a guest after a reboot what the one before it chose (`blkcfg` in its
+  /// hw/block/vhost-user-blk.c).
   func setWriteBack(_ writesBack: Bool) -> Bool {
     guard accepted.withLock({ $0.contains(.device(BlockFeatureBit.configWCE)) }) else { return false }
     choiceIsUnknown.store(false, ordering: .relaxed)
     choseThrough.store(!writesBack, ordering: .relaxed)
     keepChoice()
-    throughNow.store(!writesBack, ordering: .sequentiallyConsistent)
-    if writesBack { return true }
+    guard writesBack else { return beginWritingThrough() }
+    throughNow.store(false, ordering: .sequentiallyConsistent)
+    return true
+  }
+
+  /// What was written before must be safe before the driver may rely on it.
+  private func beginWritingThrough() -> Bool {
+    throughNow.store(true, ordering: .sequentiallyConsistent)
     do throws(Errno) {
       try image.sync()
       return true
@@ -224,9 +239,12 @@ final class Volume: Sendable {
   /// A frontend that comes back to a new process brings its driver's choice along.
   func adopt(_ newWord: LastingWord?) {
     word.withLock { $0 = newWord }
-    // Also of memory in which nothing was written yet: the frontend has just got it, so no driver ran before.
-    if newWord != nil { choiceIsUnknown.store(false, ordering: .relaxed) }
-    guard let kept = newWord?.value else { return keepChoice() }
+    guard let kept = newWord?.value else {
+      // Blank memory says nothing of the driver: QEMU throws its area away at every reset, and then gets a new one.
+      if !choiceIsUnknown.load(ordering: .relaxed) { keepChoice() }
+      return
+    }
+    choiceIsUnknown.store(false, ordering: .relaxed)
     choiceIsOld.store(false, ordering: .relaxed)
     choseThrough.store(kept == Volume.throughWord, ordering: .relaxed)
     let known = accepted.withLock { $0 }
@@ -240,9 +258,15 @@ final class Volume: Sendable {
     word.withLock { $0?.value = chosen ? Volume.throughWord : 0 }
   }
 
-  /// The frontend's connection has ended; it may come back.
+  /// The frontend's connection has ended; it may come back. One that only asked has no driver (`martlet inspect`), and
+  /// the one that has may still come.
   func frontendLeft() {
     limiter?.forgive()
+    if let before = beforeQuestion.withLock({ $0.take() }), !hasRun.load(ordering: .relaxed) {
+      choiceIsUnknown.store(before.choiceIsUnknown, ordering: .relaxed)
+      choseThrough.store(before.choseThrough, ordering: .relaxed)
+    }
+    hasRun.store(false, ordering: .relaxed)
     choiceIsOld.store(true, ordering: .relaxed)
     word.withLock { $0 = nil }
   }
@@ -250,6 +274,9 @@ final class Volume: Sendable {
   /// Somebody asks for the configuration. Who asks before any queue runs has told no driver anything yet; a frontend
   /// that comes back does not ask, and its driver counts on what it chose.
   func isAskedForConfiguration() {
+    beforeQuestion.withLock {
+      $0 = $0 ?? (choiceIsUnknown.load(ordering: .relaxed), choseThrough.load(ordering: .relaxed))
+    }
     choiceIsUnknown.store(false, ordering: .relaxed)
     guard choiceIsOld.exchange(false, ordering: .relaxed) else { return }
     choseThrough.store(false, ordering: .relaxed)

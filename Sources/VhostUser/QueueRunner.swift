@@ -187,7 +187,7 @@ final class QueueRunner: Sendable {
 
   /// Runs the queue until it is stopped (false) or has to be made anew with another memory table (true).
   private func runOnce(_ plan: inout QueuePlan) throws(GuestFault) -> Bool {
-    var queue = try plan.makeQueue()
+    var queue = try makeQueue(plan)
     if queue.leftCount > 0 { onTakeOver(queue.leftCount) }
     device.start(&queue, at: plan.index, host: host)
     var fault: GuestFault?
@@ -211,6 +211,16 @@ final class QueueRunner: Sendable {
       return true
     case .some(let fault):
       throw fault
+    }
+  }
+
+  private func makeQueue(_ plan: QueuePlan) throws(GuestFault) -> Virtqueue {
+    do throws(GuestFault) {
+      return try plan.makeQueue()
+    } catch {
+      // The frontend took the ring's own memory away: the device must not keep it until the next run.
+      device.forgetMemory(at: plan.index)
+      throw error
     }
   }
 

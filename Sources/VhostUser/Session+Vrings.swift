@@ -186,6 +186,7 @@ extension Session {
     if memory.isEmpty { return .done }
     guard plan.rings != nil else { return .refused("ring \(ring.index) does not lie in the shared memory") }
     tellFeatures()
+    if plan.mayHaveServed { device.ringGoesOn(at: ring.index) }
     do {
       let runner = try QueueRunner(
         plan, device: device, host: channel, counters: ring.counters, onTakeOver: takeOverHandler(ring),

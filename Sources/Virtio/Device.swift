@@ -94,6 +94,9 @@ public protocol Device: AnyObject, Sendable {
   func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool
   /// The features that the driver accepted, before the first queue starts.
   func accept(_ features: VirtioFeatures)
+  /// Somebody may have answered something through this ring before, perhaps another process; it runs next. From the
+  /// control thread, after `accept`.
+  func ringGoesOn(at index: Int)
   /// A connected socket that the frontend hands over, for whatever the device's kind uses one (GPU_SET_SOCKET: where
   /// its screens are shown). The descriptor stays the caller's; a device that wants it keeps a duplicate. From the
   /// control thread, before queues start and while they run. False if the device has no use for it.
@@ -102,7 +105,7 @@ public protocol Device: AnyObject, Sendable {
   /// process serves in its place; nil where there is no such place. From the control thread, when no queue runs.
   func adoptWord(_ word: LastingWord?)
   /// The frontend has changed its memory while this queue did not run: what the device keeps of that on which the queue
-  /// ran last goes. From the control thread.
+  /// ran last goes. From the control thread, or from the owner thread of a queue that lies in no memory any more.
   func forgetMemory(at index: Int)
   /// The connection has ended: what the frontend handed over goes with it. `reset` follows. No queue is running.
   func frontendLeft()
@@ -153,6 +156,7 @@ extension Device {
   public func readConfiguration(offset: Int, byteCount: Int) -> [UInt8] { [] }
   public func writeConfiguration(offset: Int, bytes: [UInt8]) -> Bool { false }
   public func accept(_ features: VirtioFeatures) {}
+  public func ringGoesOn(at index: Int) {}
   public func adoptSocket(_ descriptor: Int32) -> Bool { false }
   public func adoptWord(_ word: LastingWord?) {}
   public func forgetMemory(at index: Int) {}

@@ -176,6 +176,8 @@ struct ConfigurationTests {
       let backend = try Backend(image, VolumeOptions(name: "process \(round)"))
       let driver = try VhostUserDriver(try backend.connect(), ram: ram, wishes: wishes)
       if inflight == nil { inflight = try driver.connection.getInflight(queueCount: 1, queueSize: wishes.queueSize) }
+      // Only who begins asks before its queues run.
+      if round == 0 { #expect(try driver.config(count: 60)[32] == 1) }
       try driver.connection.setInflight(try #require(inflight), needReply: true)
       try driver.start()
       #expect(try driver.config(count: 60)[32] == before, "round \(round)")
@@ -188,14 +190,33 @@ struct ConfigurationTests {
   /// A frontend that keeps no area for requests in flight cannot tell a new daemon what its driver chose, and does not
   /// ask it anything either: the driver may count on write-through.
   @Test func whoComesBackToANewProcessWithNothingWritesThrough() throws {
+    let before = try Disk(byteCount: 1 << 20)
+    try before.client.write(sector: 0, pattern(4096))
+    before.close()
     let backend = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "new"))
+    let connection = try backend.connect()
+    let queue = before.driver.queues[0]
+    try connection.setOwner()
+    try connection.setProtocolFeatures([.config, .replyAck], needReply: true)
+    try connection.setFeatures(before.driver.features, needReply: true)
+    try connection.setMemoryTable(before.driver.ram, needReply: true)
+    try connection.setRingSize(0, queue.size, needReply: true)
+    try connection.setRingBase(0, queue.publishedIndex, needReply: true)
+    try connection.setRingAddress(queue.addresses(), needReply: true)
+    try connection.setCall(0, queue.callEvent.file, needReply: true)
+    try connection.setKick(0, queue.kickEvent.file, needReply: true)
+    try connection.setRingEnabled(0, true, needReply: true)
+    queue.connection = connection.socket.file
+    #expect(try connection.getConfig(offset: 0, count: 60)[32] == 0)
+    #expect(backend.reports.all.contains(where: ConfigurationTests.isAssumption))
+    try BlockClient(queue).write(sector: 8, pattern(4096))
+    #expect(try backend.image.bytes(at: 4096, count: 4096) == pattern(4096))
+    connection.close()
+
+    // Its driver chooses anew.
     let back = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
     try back.start()
     #expect(try back.config(count: 60)[32] == 0)
-    #expect(backend.reports.all.contains { $0.contains("has come back to a new daemon") })
-    try BlockClient(back.queues[0]).write(sector: 8, pattern(4096))
-    #expect(try backend.image.bytes(at: 4096, count: 4096) == pattern(4096))
-    // Its driver chooses anew.
     try back.connection.setConfig(offset: 32, bytes: [1], needReply: true)
     try back.reset()
     try back.start()
@@ -207,13 +228,84 @@ struct ConfigurationTests {
     let next = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
     #expect(try next.config(count: 60)[32] == 1)
     next.connection.close()
-    let other = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "plain"))
+  }
+
+  private static func isAssumption(_ line: String) -> Bool { line.contains("has come back to a new daemon") }
+
+  /// A driver with a fresh area for requests in flight that has asked for nothing.
+  private func silent(_ backend: Backend, without bit: UInt64? = nil) throws -> VhostUserDriver {
     var wishes = Disk.wishes
-    wishes.features.remove(.device(BlockFeatureBit.configWCE))
-    let plain = try VhostUserDriver(try other.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: wishes)
-    try plain.start()
-    #expect(try plain.config(count: 60)[32] == 1)
-    plain.connection.close()
+    wishes.protocolFeatures.insert(.inflightShmfd)
+    if let bit { wishes.features.remove(.device(bit)) }
+    let driver = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: wishes)
+    let area = try driver.connection.getInflight(queueCount: 1, queueSize: wishes.queueSize)
+    try driver.connection.setInflight(area, needReply: true)
+    return driver
+  }
+
+  /// QEMU throws its area away when its guest suspends, which is a reset, and gets a new one from a new process. Its
+  /// guest goes on without reading again what it chose.
+  @Test func aBlankAreaDoesNotTellThatNobodyChose() throws {
+    let backend = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "blank"))
+    let back = try silent(backend)
+    try back.start()
+    #expect(backend.reports.all.contains(where: ConfigurationTests.isAssumption))
+    #expect(try back.config(count: 60)[32] == 0)
+    back.connection.close()
+  }
+
+  /// The firmware's driver has chosen nothing, and the one after it may count on what the frontend goes on telling it.
+  @Test func aDriverThatCannotChooseDoesNotTellThatNobodyChose() throws {
+    let backend = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "firmware"))
+    let firmware = try silent(backend, without: BlockFeatureBit.configWCE)
+    try firmware.start()
+    try BlockClient(firmware.queues[0]).write(sector: 0, pattern(512))
+    #expect(!backend.reports.all.contains(where: ConfigurationTests.isAssumption))
+    firmware.connection.close()
+    let system = try silent(backend)
+    try system.start()
+    #expect(try system.config(count: 60)[32] == 0)
+    system.connection.close()
+  }
+
+  /// `martlet inspect` asks for the configuration, and is not the frontend that comes back.
+  @Test func aVisitorThatAsksTakesNobodysChoiceAway() throws {
+    func visit(_ backend: Backend, finds wce: UInt8) throws {
+      let visitor = try VhostUserDriver(
+        try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+      for _ in 0..<2 { #expect(try visitor.config(count: 60)[32] == wce) }
+      visitor.connection.close()
+    }
+    let new = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "new"))
+    try visit(new, finds: 1)
+    let back = try silent(new)
+    try back.start()
+    #expect(try back.config(count: 60)[32] == 0)
+    back.connection.close()
+
+    let disk = try Disk()
+    try disk.driver.connection.setConfig(offset: 32, bytes: [0], needReply: true)
+    disk.driver.connection.close()
+    for _ in 0..<2 { try visit(disk.backend, finds: 1) }
+    let same = try silent(disk.backend)
+    try same.start()
+    #expect(try same.config(count: 60)[32] == 0)
+    same.connection.close()
+  }
+
+  /// User-Mode Linux starts its rings before it reads the configuration (virtblk_probe, since Linux 6.9), and has no
+  /// area: through its ring nobody has answered anything, so it begins.
+  @Test func whoBeginsWithAFreshRingAndAsksLaterWritesBack() throws {
+    let backend = try Backend(try ImageFile(byteCount: 1 << 20), VolumeOptions(name: "fresh"))
+    let driver = try VhostUserDriver(try backend.connect(), ram: try GuestRAM(byteCount: 1 << 20), wishes: Disk.wishes)
+    try driver.start()
+    #expect(try driver.config(count: 60)[32] == 1)
+    try BlockClient(driver.queues[0]).write(sector: 0, pattern(512))
+    try driver.stop()
+    try driver.start()
+    #expect(try driver.config(count: 60)[32] == 1)
+    #expect(!backend.reports.all.contains(where: ConfigurationTests.isAssumption))
+    driver.connection.close()
   }
 
   @Test func aDriverThatCannotFlushWritesThrough() throws {
